@@ -61,10 +61,10 @@ class Expr:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Expr:
-        return self * (other**-1 if isinstance(other, Expr) else 1 / exact(other))
+        return self * (Expr(power(other.node, -1)) if isinstance(other, Expr) else 1 / exact(other))
 
-    def __rtruediv__(self, other: Any) -> Expr:
-        return self**-1 * other
+    def __rtruediv__(self, other: float) -> Expr:
+        return Expr(add((power(self.node, -1),), (other,)))
 
     def __pow__(self, exponent: Any) -> Expr:
         if isinstance(exponent, Expr):

@@ -1,0 +1,146 @@
+"""Derivatives of tensors, as tensors: gradients, Jacobians, Hessians, products with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from einback.api.structure import flatten, rebuild
+from einback.api.tensor import Tensor, combine
+from einback.derive import orders
+from einback.errors import DerivativeError, ShapeError, did_you_mean
+from einback.ir.nodes import Input, Node
+from einback.ir.sizes import Equality
+
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "vjp"]
+
+
+def grad(y: Tensor, wrt: Any = None) -> Any:
+    """The gradient of a scalar: for each tensor of `wrt`, dy/dx with x's shape and dtype.
+
+    `wrt` is a tensor, or a list, tuple or dict of them, and the result has the same structure; left out, it
+    is the list of all parameters that layers made. An intermediate tensor may stand in `wrt` too.
+    Raises `DerivativeError` where y is not a scalar, or x holds integers or is not part of y.
+
+    >>> import einback as eb
+    >>> x, A = eb.tensors("x[n] A[n,n]")
+    >>> print(eb.grad(eb.einsum("i,ij,j->", x, A, x), x))
+    A[i,j] x[j] + A[j,i] x[j]
+    """
+    _scalar(y, "gradient")
+    if wrt is None:
+        wrt = y.parameters
+        if not wrt:
+            raise DerivativeError(
+                "the tensor has no parameters to differentiate by", hint="name the tensors: grad(y, [W, b])"
+            )
+    sources = flatten(wrt, "wrt")
+    for x in sources:
+        _check_source(y, x)
+    nodes = orders.gradient(y.node, [x.node for x in sources])
+    return rebuild(wrt, [_like(node, x, y) for node, x in zip(nodes, sources, strict=True)])
+
+
+def vjp(y: Tensor, x: Any, g: Tensor) -> Any:
+    """Pull back: sum over y's entries of g * dy/dx, for a tensor x or a structure of them; g has y's shape."""
+    sources = flatten(x, "x")
+    for one in sources:
+        _check_source(y, one)
+    learned = _same_shape(y, g, "g", "the tensor")
+    nodes = orders.pull(y.node, [one.node for one in sources], g.node)
+    pulled = [_like(node, one, y, g, equalities=learned) for node, one in zip(nodes, sources, strict=True)]
+    return rebuild(x, pulled)
+
+
+def jvp(y: Tensor, tangents: Mapping[Tensor, Tensor]) -> Tensor:
+    """Push forward: sum over x of dy/dx * dx, for `{x: dx}`; each dx has the shape of its x."""
+    learned: frozenset[Equality] = frozenset()
+    for x, dx in tangents.items():
+        _check_source(y, x)
+        learned |= _same_shape(x, dx, "the tangent", x.name or "the tensor")
+    node = orders.push(y.node, {x.node: dx.node for x, dx in tangents.items()})
+    return combine(node, y.names, [y, *tangents.values()], equalities=learned, derived=True)
+
+
+def jacobian(y: Tensor, x: Tensor) -> Tensor:
+    """dy/dx: the axes of y, then the axes of x.
+
+    >>> import einback as eb
+    >>> A, x = eb.tensors("A[m,n] x[n]")
+    >>> print(eb.jacobian(A @ x, x))
+    A[m,n]
+    """
+    _check_source(y, x)
+    return combine(orders.jacobian(y.node, x.node), _distinct((*y.names, *x.names)), [y], derived=True)
+
+
+def hessian(y: Tensor, x: Tensor, z: Tensor | None = None) -> Tensor:
+    """d2y / dx dz of a scalar y: the axes of x, then those of z (x again if z is left out).
+
+    >>> import einback as eb
+    >>> x, A = eb.tensors("x[n] A[n,n]")
+    >>> print(eb.hessian(eb.einsum("i,ij,j->", x, A, x), x))
+    A[i,j] + A[j,i]
+    """
+    _scalar(y, "Hessian")
+    z = x if z is None else z
+    _check_source(y, x)
+    _check_source(y, z)
+    return combine(orders.hessian(y.node, x.node, z.node), _distinct((*x.names, *z.names)), [y], derived=True)
+
+
+def hvp(y: Tensor, x: Tensor, v: Tensor) -> Tensor:
+    """The Hessian of a scalar y times v, of x's shape, without forming the Hessian."""
+    _scalar(y, "Hessian")
+    _check_source(y, x)
+    learned = _same_shape(x, v, "v", x.name or "the tensor")
+    return _like(orders.hessian_vector(y.node, x.node, v.node), x, y, v, equalities=learned)
+
+
+def _like(node: Node, x: Tensor, *made_from: Tensor, equalities: frozenset[Equality] = frozenset()) -> Tensor:
+    like = x.node if isinstance(x.node, Input) else None
+    name = f"d{x.name}" if x.name else ""
+    return combine(node, x.names, made_from, name=name, like=like, derived=True, equalities=equalities)
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Index names with primes behind those that were seen before."""
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        while name and name in taken:
+            name += "'"
+        taken.add(name)
+        result.append(name)
+    return tuple(result)
+
+
+def _scalar(y: Tensor, what: str) -> None:
+    if y.ndim:
+        shown = ",".join(map(str, y.shape))
+        raise DerivativeError(
+            f"the {what} is that of a scalar, and this tensor has the shape [{shown}]",
+            hint="sum it first, or ask for the jacobian",
+        )
+
+
+def _check_source(y: Tensor, x: Tensor) -> None:
+    if not isinstance(x, Tensor):
+        raise DerivativeError(f"derivatives are taken by tensors, not by {type(x).__name__}")
+    if isinstance(x.node, Input):
+        if "integer" in x.node.facts:
+            raise DerivativeError(f"{x.name} holds integers: there is no derivative by it")
+        known = {node.name: node for node in y.known().inputs}
+        if known.get(x.node.name) is not x.node:
+            raise DerivativeError(
+                f"the tensor does not depend on {x.name}", hint=did_you_mean(x.name, known) if x.name else ""
+            )
+
+
+def _same_shape(x: Tensor, other: Tensor, what: str, whose: str) -> frozenset[Equality]:
+    sizes = list(zip(x.shape, other.shape, strict=False))
+    clash = any(a != b and isinstance(a, int) and isinstance(b, int) for a, b in sizes)
+    if x.ndim != other.ndim or clash:
+        shapes = [",".join(map(str, one.shape)) for one in (x, other)]
+        raise ShapeError(f"{what} has the shape [{shapes[1]}], and {whose} has [{shapes[0]}]")
+    return frozenset((a, b) for a, b in sizes if a != b)

@@ -1,0 +1,105 @@
+"""Functions on tensors: NumPy's elementwise names, and reductions over axes.
+
+The elementwise functions are made from the table in `einback.rules.composite`; every one of them takes
+tensors and numbers, and broadcasts. `axis` is a position, an index name, or a tuple of them.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from einback.api.scope import Scope
+from einback.api.tensor import Axis, Operand, Tensor, combine, elementwise, nodes_of, resolve_axes
+from einback.errors import EinbackError
+from einback.rules import composite
+
+__all__ = ["ELEMENTWISE", "log_softmax", "logsumexp", "max", "mean", "min", "prod", "softmax", "sum"]
+
+
+class Elementwise(Protocol):
+    """A function of tensors and numbers, entry by entry."""
+
+    def __call__(self, *operands: Operand) -> Tensor: ...
+
+
+def _elementwise(function: composite.Function) -> Elementwise:
+    def apply(*operands: Operand) -> Tensor:
+        if len(operands) not in function.arities:
+            takes = " or ".join(map(str, function.arities))
+            raise EinbackError(f"{function.name} takes {takes} operands, {len(operands)} were given")
+        return elementwise(function.build, *operands)
+
+    apply.__name__ = apply.__qualname__ = function.name
+    apply.__doc__ = f"{function.name} of each entry; {' or '.join(map(str, function.arities))} operands, broadcast."
+    return apply
+
+
+ELEMENTWISE: dict[str, Elementwise] = {name: _elementwise(f) for name, f in composite.FUNCTIONS.items()}
+
+
+def _reduced(name: str, x: Operand, axis: Axis, keepdims: bool) -> Tensor:
+    x = _tensor(x)
+    axes = sorted(resolve_axes(x, axis))
+    if not axes:
+        return x
+    node = composite.REDUCTIONS[name](x.node, axes)
+    names = tuple(own for k, own in enumerate(x.names) if k not in axes)
+    if keepdims:
+        node = composite.keep(node, axes, x.shape)
+        names = tuple("" if k in axes else own for k, own in enumerate(x.names))
+    return combine(node, names, [x])
+
+
+def _along(name: str, x: Operand, axis: Axis) -> Tensor:
+    x = _tensor(x)
+    axes = sorted(resolve_axes(x, axis))
+    return combine(composite.AXIS_FUNCTIONS[name](x.node, axes), x.names, [x])
+
+
+def _tensor(x: Operand) -> Tensor:
+    return x if isinstance(x, Tensor) else Tensor(nodes_of([x])[0], (), Scope())
+
+
+def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The sum over some axes, or all.
+
+    >>> import einback as eb
+    >>> print(eb.sum(eb.tensor("X[n,d]"), axis="d"))
+    sum[d](X[n,d])
+    """
+    return _reduced("sum", x, axis, keepdims)
+
+
+def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The mean over some axes, or all."""
+    return _reduced("mean", x, axis, keepdims)
+
+
+def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The largest entry; its gradient is shared evenly among entries that tie."""
+    return _reduced("max", x, axis, keepdims)
+
+
+def min(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The smallest entry; its gradient is shared evenly among entries that tie."""
+    return _reduced("min", x, axis, keepdims)
+
+
+def prod(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The product of the entries. Derivatives are right with zeros among them, to any order."""
+    return _reduced("prod", x, axis, keepdims)
+
+
+def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """log(sum(exp(x))), without overflow."""
+    return _reduced("logsumexp", x, axis, keepdims)
+
+
+def softmax(x: Operand, axis: Axis = None) -> Tensor:
+    """exp(x - logsumexp(x)): positive entries that sum to one along the axes."""
+    return _along("softmax", x, axis)
+
+
+def log_softmax(x: Operand, axis: Axis = None) -> Tensor:
+    """x - logsumexp(x), the logarithm of the softmax."""
+    return _along("log_softmax", x, axis)

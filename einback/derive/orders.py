@@ -1,0 +1,78 @@
+"""Gradients, Jacobians, Hessians and Hessian-vector products, built from the two modes and simplified.
+
+Any order is reached by repetition: what comes out is a program like any other. A derivative with respect
+to an intermediate tensor treats it as an input: the tensor is replaced by a stand-in, and put back after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from einback.derive.forward import jvp
+from einback.derive.reverse import vjp
+from einback.ir.build import const, einsum
+from einback.ir.nodes import Delta, Input, Node
+from einback.ir.walk import substitute
+from einback.rules.simplify import simplify
+
+__all__ = ["gradient", "hessian", "hessian_vector", "identity", "jacobian", "pull", "push"]
+
+
+def gradient(y: Node, sources: Sequence[Node]) -> tuple[Node, ...]:
+    """dy/dx of a scalar y for each source x, of x's shape."""
+    return simplify(vjp(y, const(1), sources))
+
+
+def pull(y: Node, sources: Sequence[Node], cotangent: Node) -> tuple[Node, ...]:
+    """sum over y's entries of cotangent * dy/dx, of x's shape, for each source."""
+    return simplify(vjp(y, cotangent, sources))
+
+
+def push(y: Node, tangents: Mapping[Node, Node]) -> Node:
+    """sum over x of dy/dx * tangent, of y's shape."""
+    return simplify([jvp(y, tangents)])[0]
+
+
+def identity(x: Node) -> Node:
+    """The derivative of x by itself: a product of deltas, x's axes twice."""
+    if not x.rank:
+        return const(1)
+    axes = range(x.rank)
+    return einsum([Delta(size) for size in x.shape], [(k, k + x.rank) for k in axes], range(2 * x.rank))
+
+
+def jacobian(y: Node, x: Node) -> Node:
+    """dy/dx with the axes of y, then the axes of x; the mode that carries fewer leading axes."""
+    if y.rank <= x.rank:
+        return simplify(vjp(y, identity(y), [x]))[0]
+    moved = jvp(y, {x: identity(x)}, x.shape)
+    axes = range(moved.rank)
+    return simplify([einsum([moved], [axes], [*axes[x.rank :], *axes[: x.rank]])])[0]
+
+
+def hessian(y: Node, x: Node, z: Node) -> Node:
+    """d2y / dx dz of a scalar y, with the axes of x, then the axes of z."""
+    (y, x, z), back = _with_stand_ins(y, x, z)
+    (slope,) = gradient(y, [x])
+    return simplify(substitute([jacobian(slope, z)], back))[0]
+
+
+def hessian_vector(y: Node, x: Node, v: Node) -> Node:
+    """sum over z of d2y / dx dz * v[z], without forming the Hessian: forward over reverse."""
+    (y, x), back = _with_stand_ins(y, x)
+    (slope,) = gradient(y, [x])
+    return simplify(substitute([jvp(slope, {x: v})], back))[0]
+
+
+def _with_stand_ins(y: Node, *sources: Node) -> tuple[tuple[Node, ...], dict[Node, Node]]:
+    """y and its sources with intermediate sources replaced by inputs, and the way back.
+
+    Simplification between two derivatives may rewrite an intermediate; an input stays what it is.
+    """
+    stand_in: dict[Node, Node] = {
+        node: Input(f"<{node.digest.hex()}>", node.shape, ()) for node in sources if not isinstance(node, Input)
+    }
+    if not stand_in:
+        return (y, *sources), {}
+    (replaced,) = substitute([y], stand_in)
+    return (replaced, *(stand_in.get(s, s) for s in sources)), {new: old for old, new in stand_in.items()}

@@ -1,0 +1,143 @@
+"""How nodes are read: composites that have a name of their own, and views that are not worth one.
+
+The IR has no softmax; it has exp(x - logsumexp x). A reader wants to see `softmax[c](x)`, so the pattern is
+found again here, in sums too: in `x - logsumexp[c](x) + y` the first two terms are `log_softmax[c](x)`.
+`parts` lists what a node shows, which is what printing walks, counts and names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+
+from einback.ir.build import exact
+from einback.ir.nodes import Add, Const, Delta, Einsum, Map, Node, Number, Ones, Reduce
+from einback.ir.sizes import Size
+from einback.ir.walk import children
+
+__all__ = ["LogSoftmax", "is_size", "log_softmax_items", "parts", "sizes_of", "softmax", "view", "walk"]
+
+
+@dataclass(frozen=True, slots=True)
+class LogSoftmax:
+    """arg - logsumexp(arg) over `axes`."""
+
+    arg: Node
+    axes: tuple[int, ...]
+
+
+def is_size(node: Node) -> bool:
+    """The length of an axis as a scalar: the sum of ones."""
+    return isinstance(node, Einsum) and node.rank == 0 and all(isinstance(op, Ones) for op in node.operands)
+
+
+def view(node: Node) -> Node | None:
+    """What a node only scales, lays along other axes, or reads a diagonal of; None for other nodes."""
+    match node:
+        case Add() if len(node.terms) == 1:
+            return node.terms[0]
+        case Einsum():
+            real = [
+                (op, labels)
+                for op, labels in zip(node.operands, node.labels, strict=True)
+                if not isinstance(op, Ones | Delta | Const)
+            ]
+            if len(real) == 1 and set(real[0][1]) <= set(node.out) and len(set(node.out)) == len(node.sizes):
+                return real[0][0]
+    return None
+
+
+def parts(node: Node, named: Container[Node] = ()) -> tuple[Node, ...]:
+    """The nodes that the formula of a node shows; `named` nodes are written by name and not looked into."""
+    match node:
+        case Map() if (found := softmax(node, named)) is not None:
+            return (found.arg,)
+        case Add():
+            return tuple(
+                item.arg if isinstance(item, LogSoftmax) else item for _, item in log_softmax_items(node, named)
+            )
+        case Einsum():
+            return tuple(op for op in node.operands if not isinstance(op, Ones | Delta))
+        case _:
+            return children(node)
+
+
+def softmax(node: Node, named: Container[Node] = ()) -> LogSoftmax | None:
+    """The log-softmax whose exponential a node is."""
+    if isinstance(node, Map) and node.fn == "exp" and isinstance(node.args[0], Add) and node.args[0] not in named:
+        match log_softmax_items(node.args[0], named):
+            case ((weight, LogSoftmax() as item),) if weight == 1:
+                return item
+    return None
+
+
+def log_softmax_items(node: Add, named: Container[Node] = ()) -> tuple[tuple[Number, Node | LogSoftmax], ...]:
+    """The weighted terms of a sum, with x - logsumexp(x) put together wherever both are there."""
+    left = dict(zip(node.terms, node.weights, strict=True))
+    if len(left) < len(node.terms):  # a term stands twice: not a normal form, and left as it is
+        return tuple(zip(node.weights, node.terms, strict=True))
+    found: list[tuple[Number, Node | LogSoftmax]] = []
+    for term, weight in zip(node.terms, node.weights, strict=True):
+        level = _broadcast_level(term, named)
+        if level is None:
+            continue
+        taken = _taken(left, level.arg, exact(-weight))
+        if taken is not None:
+            for part in (term, *taken):
+                del left[part]
+            found.append((exact(-weight), LogSoftmax(level.arg, level.axes)))
+    return (*found, *((weight, term) for term, weight in left.items()))
+
+
+def _taken(left: dict[Node, Number], arg: Node, weight: Number) -> Sequence[Node] | None:
+    """The terms that make up weight * arg: it alone, or, if it is a sum, all of its terms."""
+    if left.get(arg) == weight:
+        return (arg,)
+    if isinstance(arg, Add) and all(
+        left.get(term) == exact(weight * own) for term, own in zip(arg.terms, arg.weights, strict=True)
+    ):
+        return arg.terms
+    return None
+
+
+def _broadcast_level(node: Node, named: Container[Node]) -> Reduce | None:
+    """The logsumexp that a node lays back along the axes it was taken over."""
+    if not isinstance(node, Einsum) or node in named or len(set(node.out)) < len(node.out):
+        return None
+    level = [
+        (op, labels) for op, labels in zip(node.operands, node.labels, strict=True) if not isinstance(op, Ones)
+    ]
+    if len(level) != 1 or not isinstance(level[0][0], Reduce) or len(node.out) != len(node.sizes):
+        return None
+    reduced, labels = level[0]
+    kept = tuple(k for k in range(reduced.arg.rank) if k not in reduced.axes)
+    if reduced.fn != "logsumexp" or reduced in named or reduced.arg.rank != node.rank:
+        return None
+    return reduced if tuple(node.out.index(label) for label in labels) == kept else None
+
+
+def walk(roots: Sequence[Node], named: Container[Node] = ()) -> Iterator[Node]:
+    """Every node that formulas of the roots show, once, what is read first; named nodes end the walk."""
+    done: set[Node] = set()
+    stack: list[tuple[Node, bool]] = [(root, False) for root in reversed(roots)]
+    while stack:
+        node, entered = stack.pop()
+        if node in done:
+            continue
+        if entered:
+            done.add(node)
+            yield node
+            continue
+        stack.append((node, True))
+        if node not in named:
+            stack.extend((part, False) for part in reversed(parts(node, named)))
+
+
+def sizes_of(nodes: Sequence[Node]) -> list[Size]:
+    """The sizes of all axes and labels, in order of first appearance."""
+    seen: dict[Size, None] = {}
+    for node in nodes:
+        seen.update(dict.fromkeys(node.shape))
+        if isinstance(node, Einsum):
+            seen.update(dict.fromkeys(node.sizes))
+    return list(seen)

@@ -1,0 +1,201 @@
+r"""Trees to LaTeX mathematics, by the text's own summation convention.
+
+Indices are subscripts, with commas where one of them has several letters. W_1 is written W^{(1)}, so that
+subscripts are indices and nothing else; lambda and λ are \lambda; any other name of several letters is
+upright. Names are escaped: whatever a tensor is called, it is a name and no command.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from einback.formula.names import IndexNames
+from einback.formula.tree import Call, Eye, Fill, Index, Number, Over, Power, Product, Ref, SizeOf, Sum, Tree
+from einback.ir.nodes import Number as Value
+from einback.rules.scalar import row
+
+__all__ = ["LatexWriter", "index_latex", "tensor_latex"]
+
+_GREEK: Final = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon "
+    "phi chi psi omega"
+).split()
+_ESCAPED: Final = {c: rf"\{c}" for c in "{}$&#%_"} | {"\\": r"\backslash ", "^": r"\hat{}", "~": r"\tilde{}"}
+
+_OVER: Final = {
+    "sum": r"\sum_{%s} ",
+    "prod": r"\prod_{%s} ",
+    "max": r"\max_{%s} ",
+    "min": r"\min_{%s} ",
+    "logsumexp": r"\operatorname{logsumexp}_{%s}",
+    "softmax": r"\operatorname{softmax}_{%s}",
+    "log_softmax": r"\log\,\operatorname{softmax}_{%s}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LatexWriter:
+    """Writes trees whose indices have names."""
+
+    chosen: Mapping[Index, str]
+    names: IndexNames
+
+    def expression(self, tree: Tree) -> str:
+        """A tree as a right-hand side, an argument, or the content of parentheses."""
+        match tree:
+            case Sum():
+                first, *others = tree.terms
+                signed = [f" {'-' if term.coefficient < 0 else '+'} {self.product(term)}" for term in others]
+                return self.expression(first) + "".join(signed)
+            case Product():
+                return ("-" if tree.coefficient < 0 else "") + self.product(tree)
+            case _:
+                return self.atom(tree)
+
+    def product(self, tree: Product) -> str:
+        """A product without its sign; scalars that it is divided by go under a fraction in front of tensors."""
+        coefficient = abs(tree.coefficient)
+        top, bottom = coefficient, [*tree.divisors]
+        if isinstance(coefficient, Fraction):
+            top = Fraction(coefficient.numerator)
+            if coefficient.denominator > 1:
+                bottom.insert(0, Number(Fraction(coefficient.denominator)))
+        factors = list(tree.factors)
+        if top != 1 or not factors:
+            factors.insert(0, Number(top))
+        if not bottom:
+            return self.side_by_side(factors)
+        whole = any(part.free for part in bottom) or not any(factor.free for factor in factors)
+        above = factors if whole else factors[: len(factors) - len(tree.factors)] or [Number(Fraction(1))]
+        fraction = rf"\frac{{{self.side_by_side(above)}}}{{{self.side_by_side(bottom)}}}"
+        return fraction if whole else " ".join([fraction, *map(self.factor, tree.factors)])
+
+    def side_by_side(self, factors: Sequence[Tree]) -> str:
+        if len(factors) == 1 and not isinstance(factors[0], Over):
+            return self.expression(factors[0])
+        if len(factors) == 1:
+            return self.atom(factors[0])
+        return " ".join(map(self.factor, factors))
+
+    def factor(self, tree: Tree) -> str:
+        """A tree next to others in a product, or under a power."""
+        match tree:
+            case Sum() | Product() | Over(fn="sum" | "prod" | "max" | "min"):
+                return _bracketed(self.expression(tree))
+            case Number() if tree.value < 0:
+                return _bracketed(number(tree.value))
+            case _:
+                return self.atom(tree)
+
+    def atom(self, tree: Tree) -> str:
+        match tree:
+            case Number():
+                return number(tree.value)
+            case Ref():
+                return tensor_latex(tree.name) + self.indices(tree.indices)
+            case SizeOf():
+                return f"|{index_latex(self.names.shown(tree.size) or self.names.pick(tree.size, ()))}|"
+            case Eye():
+                return r"\delta" + self.indices(tree.indices)
+            case Fill():
+                return r"\mathbf{1}" + self.indices(tree.indices)
+            case Call():
+                return row(tree.fn).latex.format(*(self.expression(arg) for arg in tree.args))
+            case Over():
+                return self.over(tree)
+            case Power():
+                return self.power(tree)
+            case _:
+                raise TypeError(f"{type(tree).__name__} is no atom")
+
+    def over(self, tree: Over) -> str:
+        sign = _OVER[tree.fn] % _listed([self.chosen[index] for index in tree.over])
+        body = self.expression(tree.body)
+        lone = tree.fn == "sum" or (tree.fn in ("prod", "max", "min") and isinstance(tree.body, Ref | Call))
+        return sign + (body if lone and not isinstance(tree.body, Sum) else _bracketed(body))
+
+    def power(self, tree: Power) -> str:
+        if tree.root:
+            return rf"\sqrt{{{self.expression(tree.base)}}}"
+        base = self.factor(tree.base)
+        plain = isinstance(tree.base, Ref) and "^" not in base and "'" not in base
+        if not plain and not isinstance(tree.base, Sum | Product | Number | SizeOf | Over):
+            base = _bracketed(base)
+        return f"{base}^{{{self.expression(tree.exponent)}}}"
+
+    def indices(self, indices: Sequence[Index]) -> str:
+        return f"_{{{_listed([self.chosen[index] for index in indices])}}}" if indices else ""
+
+
+def tensor_latex(name: str) -> str:
+    r"""A tensor's name, what stands behind its first underscore as a label above.
+
+    >>> tensor_latex("W_1"), tensor_latex("lambda"), tensor_latex("loss")
+    ('W^{(1)}', '\\lambda', '\\mathrm{loss}')
+    """
+    base, _, label = name.partition("_")
+    if not base or not label:
+        return _word(name)
+    return f"{_word(base)}^{{({','.join(_word(part) for part in label.split('_') if part)})}}"
+
+
+def index_latex(name: str) -> str:
+    """An index's name, its primes behind it."""
+    base = name.rstrip("'")
+    stem, _, label = base.partition("_")
+    shown = f"{_word(stem)}_{{{_word(label)}}}" if stem and label else _word(base)
+    return shown + name[len(base) :]
+
+
+def number(value: Value) -> str:
+    r"""A number; one that is long or not finite in the form that LaTeX knows.
+
+    >>> number(Fraction(-1, 2)), number(1e-7), number(float("inf"))
+    ('-\\frac{1}{2}', '1 \\cdot 10^{-7}', '\\infty')
+    """
+    if isinstance(value, Fraction):
+        shown = _fraction(str(abs(value.numerator)), [str(value.denominator)] if value.denominator > 1 else [])
+        return f"-{shown}" if value < 0 else shown
+    mantissa, _, exponent = repr(value).partition("e")
+    mantissa = mantissa.replace("inf", r"\infty").replace("nan", r"\mathrm{NaN}")
+    return mantissa + (rf" \cdot 10^{{{int(exponent)}}}" if exponent else "")
+
+
+def _fraction(top: str, bottom: Sequence[str]) -> str:
+    return rf"\frac{{{top}}}{{{' '.join(bottom)}}}" if bottom else top
+
+
+def _bracketed(text: str) -> str:
+    return rf"\left({text}\right)"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [index_latex(name) for name in names]
+    return ("" if all(len(name.rstrip("'")) == 1 for name in names) else ", ").join(shown)
+
+
+def _word(word: str) -> str:
+    """A name without labels: a letter, a Greek letter, or an upright word."""
+    greek = unicodedata.name(word, "").split() if len(word) == 1 else []
+    if greek[:2] in (["GREEK", "SMALL"], ["GREEK", "CAPITAL"]) and len(greek) == 4:
+        word = greek[3].lower().replace("lamda", "lambda")
+        word = word.capitalize() if greek[1] == "CAPITAL" else word
+    if word.lower() in _GREEK and (word.islower() or word.istitle()):
+        return _greek(word)
+    if word.isdecimal() and word.isascii():
+        return word
+    if word.isascii():
+        text = "".join(_ESCAPED.get(char, char) for char in word)
+        return text if len(word) == 1 and word.isalpha() else rf"\mathrm{{{text}}}"
+    return rf"\text{{{''.join(_ESCAPED.get(char, char) for char in word)}}}"
+
+
+def _greek(word: str) -> str:
+    """The macro of a Greek letter; capitals that look Latin have none."""
+    latin = {"Alpha": "A", "Beta": "B", "Epsilon": "E", "Zeta": "Z", "Eta": "H", "Iota": "I", "Kappa": "K", "Mu": "M"}
+    latin |= {"Nu": "N", "Omicron": "O", "Rho": "P", "Tau": "T", "Chi": "X", "omicron": "o"}
+    return rf"\mathrm{{{latin[word]}}}" if word in latin else rf"\{word}"

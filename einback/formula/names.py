@@ -1,0 +1,101 @@
+"""Names of indices: one size a name, no name twice in a scope.
+
+Equal index names are equal sizes in the text, and primes are decoration: n' has the size of n. So a base
+name belongs to one size for a whole printed program, and whoever claims it first has it: the free indices
+that the caller asks for, then the names that the user gave, then the size symbols themselves. Integer sizes
+without a name of the user's take i, j, k, ... as they are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain, count
+from string import ascii_lowercase
+
+from einback.ir.nodes import Node
+from einback.ir.sizes import Size
+
+__all__ = ["IndexNames", "Names"]
+
+_LETTERS = ascii_lowercase[8:] + ascii_lowercase[:8]  # i, j, k, .. z, a, b, ..
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the rim knows of names.
+
+    `free` are the preferred names of a root's axes ("" where unknown), `pool` the index names that the user
+    used for each size, preferred first, `tensors` the names of intermediates that the user gave.
+    """
+
+    free: tuple[str, ...] = ()
+    pool: Mapping[Size, tuple[str, ...]] = field(default_factory=dict)
+    tensors: Mapping[Node, str] = field(default_factory=dict)
+
+
+class IndexNames:
+    """The index names of one printed program.
+
+    >>> names = IndexNames({"n": ("q", "k")})
+    >>> names.reserve(["n", 3])
+    >>> [names.pick("n", taken) for taken in ([], ["q"], ["q", "k"], ["q", "k", "n"])]
+    ['q', 'k', 'n', "q'"]
+    >>> names.pick(3, ["i"])
+    'j'
+    """
+
+    def __init__(self, pool: Mapping[Size, tuple[str, ...]]) -> None:
+        self._pool = pool
+        self._owner: dict[str, Size] = {}
+        self._first: dict[Size, str] = {}  # the first name picked for each size
+
+    def reserve(self, sizes: Iterable[Size]) -> None:
+        """Let sizes claim the user's names for them, and symbols their own."""
+        sizes = list(sizes)
+        for size in sizes:
+            for name in self._pool.get(size, ()):
+                self.claim(name, size)
+        for size in sizes:
+            if isinstance(size, str):
+                self.claim(size, size)
+
+    def block(self, names: Iterable[str]) -> None:
+        """Keep names from indices: the text takes a scalar of the same name for a misplaced index."""
+        for name in names:
+            self._owner[name] = ""
+
+    def claim(self, name: str, size: Size) -> bool:
+        """Whether `name` may stand for `size` from now on."""
+        base = name.rstrip("'")
+        return base.isidentifier() and self._owner.setdefault(base, size) == size
+
+    def pick(self, size: Size, taken: Collection[str], preferred: str = "") -> str:
+        """A name for an index of this size that is not among `taken`."""
+        if preferred and preferred not in taken and self.claim(preferred, size):
+            name = preferred
+        else:
+            name = next(name for name in self._candidates(size) if name not in taken)
+        self._first.setdefault(size, name)
+        return name
+
+    def shown(self, size: Size) -> str:
+        """The name of an index of this size that the program shows, or an empty string."""
+        return self._first.get(size, "").rstrip("'")
+
+    def _candidates(self, size: Size) -> Iterator[str]:
+        own = [*self._pool.get(size, ()), *([size] if isinstance(size, str) else [])]
+        own = [name for name in dict.fromkeys(own) if self.claim(name, size)]
+        if own:
+            yield from own
+        else:
+            spare = (letter for letter in _LETTERS if self._owner.get(letter, size) == size)
+            numbered = (f"i_{k}" for k in count(1))
+            for name in chain(spare, numbered):
+                if self.claim(name, size):
+                    own.append(name)
+                    yield name
+        base = own[0].rstrip("'")
+        for primes in count(1):
+            if (name := base + "'" * primes) not in own:
+                yield name

@@ -1,0 +1,97 @@
+"""A program as statements: every root and every defined node as a left side and a named tree.
+
+Both writers, text and LaTeX, print what is decided here: which nodes have lines, in which order (users
+before what they use), under which names, with which indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from einback.formula.forms import sizes_of, walk
+from einback.formula.labels import tensor_names
+from einback.formula.names import IndexNames, Names
+from einback.formula.naming import name_indices
+from einback.formula.outline import definitions
+from einback.formula.reading import Reader
+from einback.formula.summation import settled
+from einback.formula.tree import Index, Tree, references
+from einback.ir.nodes import Input, Node
+from einback.ir.sizes import Size
+
+__all__ = ["Program", "Statement", "arrange"]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """name[left] = body, with the names of all its indices."""
+
+    name: str
+    left: tuple[Index, ...]
+    body: Tree
+    chosen: Mapping[Index, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The roots' statements, the definitions that they share, and the index names of both."""
+
+    results: tuple[Statement, ...]
+    where: tuple[Statement, ...]
+    names: IndexNames
+
+
+def arrange(
+    roots: Sequence[Node], root_names: Sequence[str], rims: Sequence[Names], given: Mapping[Node, str] | None = None
+) -> Program:
+    """Statements for some results; nodes in `given` are written by their names and not looked into."""
+    given = given or {}
+    pool: dict[Size, tuple[str, ...]] = {}
+    users: dict[Node, str] = {}
+    for rim in rims:
+        users.update({node: name for node, name in rim.tensors.items() if node not in users})
+        for size, names in rim.pool.items():
+            pool[size] = tuple(dict.fromkeys((*pool.get(size, ()), *names)))
+    shown = list(walk(roots, given))
+    defined = definitions(roots, users, given)
+    taken = [*root_names, *given.values(), *(node.name for node in shown if isinstance(node, Input))]
+    named = dict(given) | tensor_names(defined, users, taken, shown)
+    named |= {root: name for root, name in zip(reversed(roots), reversed(root_names), strict=True)}
+
+    index_names = IndexNames(pool)
+    index_names.block(node.name for node in shown if isinstance(node, Input) and not node.rank)
+    for root, rim in zip(roots, rims, strict=True):
+        for size, name in zip(root.shape, rim.free, strict=False):
+            index_names.claim(name, size)
+    index_names.reserve(sizes_of(shown))
+
+    writer = _Arranger(Reader(named), index_names, {named[node]: node for node in (*defined, *roots)}, {})
+    results = []
+    for root, name, rim in zip(roots, root_names, rims, strict=True):
+        again = any(done.name == named[root] for done in results)
+        results.append(writer.statement(root, name, rim.free, again))
+    where = [writer.statement(node, named[node], writer.met.get(node, ())) for node in reversed(defined)]
+    return Program(tuple(results), tuple(where), index_names)
+
+
+@dataclass(slots=True)
+class _Arranger:
+    reader: Reader
+    names: IndexNames
+    nodes: dict[str, Node]
+    met: dict[Node, tuple[str, ...]]  # the index names under which a defined node is read first
+
+    def statement(self, node: Node, name: str, preferred: Sequence[str], again: bool = False) -> Statement:
+        """The statement that defines a node; one that is defined `again` is read by its other name."""
+        left = tuple(Index(size) for size in node.shape)
+        chosen: dict[Index, str] = {}
+        for axis, index in enumerate(left):
+            wish = preferred[axis] if axis < len(preferred) else ""
+            chosen[index] = self.names.pick(index.size, chosen.values(), wish)
+        body = settled(self.reader.read(node, left) if again else self.reader.definition(node, left))
+        chosen = name_indices(body, chosen, self.names)
+        for ref in references(body):
+            if (target := self.nodes.get(ref.name)) is not None:
+                self.met.setdefault(target, tuple(chosen[index] for index in ref.indices))
+        return Statement(name, left, body, chosen)

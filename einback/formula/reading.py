@@ -1,0 +1,176 @@
+"""Nodes to formula trees: what is inlined becomes part of the tree, what has a name becomes a reference.
+
+Products of products are one product, numbers are gathered in front, negative powers go under the line.
+A broadcast is an index that is simply absent; where nothing around carries it, `covered` puts ones there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from fractions import Fraction
+
+from einback.formula.forms import LogSoftmax, is_size, log_softmax_items, softmax
+from einback.formula.order import chain_order, term_order
+from einback.formula.tree import (
+    Call,
+    Eye,
+    Fill,
+    Index,
+    Number,
+    Over,
+    Power,
+    Product,
+    Ref,
+    SizeOf,
+    Sum,
+    Tree,
+)
+from einback.ir.build import exact
+from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Node, Ones, Reduce
+from einback.ir.nodes import Number as Value
+
+__all__ = ["Reader", "covered"]
+
+_ONE = Fraction(1)
+
+
+def covered(tree: Tree, indices: Sequence[Index]) -> Tree:
+    """The tree, with ones along those of the indices that it lacks."""
+    missing = tuple(index for index in indices if index not in tree.free)
+    return _product(_ONE, [Fill(missing), tree], (), indices) if missing else tree
+
+
+class Reader:
+    """Reads nodes at given indices; `named` nodes are written by name."""
+
+    def __init__(self, named: Mapping[Node, str]) -> None:
+        self._named = named
+
+    def definition(self, node: Node, at: Sequence[Index]) -> Tree:
+        """The right-hand side that defines a node with `at` on its left."""
+        return covered(self._inlined(node, at), at)
+
+    def read(self, node: Node, at: Sequence[Index]) -> Tree:
+        name = self._named.get(node)
+        return Ref(name, tuple(at)) if name is not None else self._inlined(node, at)
+
+    def _inlined(self, node: Node, at: Sequence[Index]) -> Tree:
+        match node:
+            case Input():
+                return Ref(node.name, tuple(at))
+            case Const():
+                return Number(node.value)
+            case Ones():
+                return Number(_ONE)
+            case Delta():
+                return Number(_ONE) if at[0] is at[1] else Eye(tuple(at))
+            case Einsum():
+                return self._einsum(node, at)
+            case Add():
+                return self._add(node, at)
+            case Map():
+                return self._map(node, at)
+            case Reduce():
+                full = list(at)
+                bound = tuple(Index(node.arg.shape[axis]) for axis in node.axes)
+                for axis, index in zip(node.axes, bound, strict=True):
+                    full.insert(axis, index)
+                return Over(node.fn, bound, covered(self.read(node.arg, full), bound))
+            case _:
+                raise TypeError(f"unknown node {type(node).__name__}")
+
+    def _einsum(self, node: Einsum, at: Sequence[Index]) -> Tree:
+        if is_size(node) and len(node.sizes) == 1:
+            return _size(node.sizes[0])
+        index: dict[int, Index] = {}
+        factors: list[Tree] = []
+        for label, outer in zip(node.out, at, strict=True):
+            if index.setdefault(label, outer) is not outer:
+                factors.append(Eye((index[label], outer)))
+        bound = []
+        for label, size in enumerate(node.sizes):
+            if label not in index:
+                index[label] = Index(size)
+                bound.append(index[label])
+        for operand, labels in zip(node.operands, node.labels, strict=True):
+            if not isinstance(operand, Ones):
+                factors.append(self.read(operand, [index[label] for label in labels]))
+        return _product(_ONE, factors, bound, at)
+
+    def _add(self, node: Add, at: Sequence[Index]) -> Tree:
+        terms: list[Product] = []
+        for weight, item in log_softmax_items(node, self._named):
+            if isinstance(item, LogSoftmax):
+                tree = self._over_axes("log_softmax", item, at)
+            else:
+                tree = self.read(item, at)
+            terms += _terms(weight, tree, at)
+        if len(terms) == 1:
+            return terms[0].factors[0] if terms[0].plain and not terms[0].bound else terms[0]
+        return Sum(term_order(terms, at))
+
+    def _map(self, node: Map, at: Sequence[Index]) -> Tree:
+        found = softmax(node, self._named)
+        if found is not None:
+            return self._over_axes("softmax", found, at)
+        args = [self.read(arg, at) for arg in node.args]
+        if node.fn != "power":
+            return Call(node.fn, tuple(args))
+        base, exponent = args
+        if isinstance(exponent, Number) and exponent.value < 0:
+            up = exact(-exponent.value)
+            return Product(_ONE, (), (base if up == 1 else Power(base, Number(up)),))
+        return Power(base, exponent)
+
+    def _over_axes(self, fn: str, item: LogSoftmax, at: Sequence[Index]) -> Tree:
+        over = tuple(at[axis] for axis in item.axes)
+        return Over(fn, over, covered(self.read(item.arg, at), over), keeps=True)
+
+
+def _size(size: int | str) -> Tree:
+    return Number(exact(size)) if isinstance(size, int) else SizeOf(size)
+
+
+def _terms(weight: Value, tree: Tree, at: Sequence[Index]) -> Sequence[Product]:
+    """The terms of weight * tree."""
+    if isinstance(tree, Sum):
+        return [
+            Product(exact(weight * term.coefficient), term.factors, term.divisors, term.bound) for term in tree.terms
+        ]
+    match _product(weight, [tree], (), at):
+        case Product() as term:
+            return [term]
+        case Number() as number:
+            return [Product(number.value)]
+        case lone:
+            return [Product(_ONE, (lone,))]
+
+
+def _product(weight: Value, factors: Sequence[Tree], bound: Sequence[Index], out: Sequence[Index]) -> Tree:
+    """weight * factors, summed over `bound`: one flat product in reading order."""
+    kept: list[Tree] = []
+    divisors: list[Tree] = []
+    sums = list(bound)
+    for factor in factors:
+        match factor:
+            case Number():
+                weight = exact(weight * factor.value)
+            case Product():
+                weight = exact(weight * factor.coefficient)
+                kept += factor.factors
+                divisors += factor.divisors
+                sums += factor.bound
+            case _:
+                kept.append(factor)
+    present = {index for part in (*kept, *divisors) for index in part.free}
+    for index in [index for index in sums if index not in present]:
+        length = _size(index.size)  # a sum over an index that nothing carries counts its values
+        if isinstance(length, Number):
+            weight = exact(weight * length.value)
+        else:
+            kept.append(length)
+    sums = [index for index in sums if index in present]
+    product = Product(weight, chain_order(kept, out), chain_order(divisors, out), tuple(sums))
+    if product.plain and not sums:
+        return kept[0]
+    return product if kept or divisors else Number(weight)

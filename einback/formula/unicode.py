@@ -1,0 +1,137 @@
+"""Trees to text, as the notation reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from einback.formula.names import IndexNames
+from einback.formula.tree import Call, Eye, Fill, Index, Number, Over, Power, Product, Ref, SizeOf, Sum, Tree
+from einback.ir.nodes import Number as Value
+from einback.ir.sizes import Size
+from einback.rules.scalar import row
+
+__all__ = ["TextWriter"]
+
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True, slots=True)
+class TextWriter:
+    """Writes trees whose indices have names."""
+
+    chosen: Mapping[Index, str]
+    names: IndexNames
+
+    def expression(self, tree: Tree) -> str:
+        """A tree as a right-hand side, an argument, or the content of parentheses."""
+        match tree:
+            case Sum() | Product():
+                return " ".join(self.terms(tree))
+            case Number():
+                return number(tree.value)
+            case Call() if row(tree.fn).predicate:
+                return self.call(tree)[1:-1]
+            case _:
+                return self.atom(tree)
+
+    def terms(self, tree: Tree) -> list[str]:
+        """The terms of a right-hand side, each with the sign that joins it to what stands before it."""
+        match tree:
+            case Sum():
+                first, *others = tree.terms
+                signed = [("- " if term.coefficient < 0 else "+ ") + self.product(term) for term in others]
+                return [*self.terms(first), *signed]
+            case Product():
+                return [("-" if tree.coefficient < 0 else "") + self.product(tree)]
+            case _:
+                return [self.expression(tree)]
+
+    def product(self, tree: Product) -> str:
+        """A product without its sign."""
+        coefficient = abs(tree.coefficient)
+        factors = [self.factor(factor) for factor in tree.factors]
+        divisors = [self.factor(divisor) for divisor in tree.divisors]
+        if not factors and len(divisors) == 1 and not tree.bound and isinstance(coefficient, Fraction):
+            # 1 / (2 x) for 1/2 / x; with a sum over this product, the parentheses would draw the sum inside.
+            if coefficient.denominator > 1:
+                divisors = [f"({_side_by_side([str(coefficient.denominator), *divisors])})"]
+                coefficient = Fraction(coefficient.numerator)
+        if coefficient != 1 or not factors:
+            factors.insert(0, number(coefficient))
+        return " / ".join([_side_by_side(factors), *divisors])
+
+    def factor(self, tree: Tree) -> str:
+        match tree:
+            case Sum() | Product():
+                return f"({self.expression(tree)})"
+            case Number() if tree.value < 0 or "/" in number(tree.value):
+                return f"({number(tree.value)})"
+            case _:
+                return self.atom(tree)
+
+    def atom(self, tree: Tree) -> str:
+        match tree:
+            case Number():
+                return number(tree.value)
+            case Ref():
+                return tree.name + self.indices(tree.indices)
+            case SizeOf():
+                return self.length(tree.size)
+            case Eye():
+                return "δ" + self.indices(tree.indices)
+            case Fill():
+                return "ones" + self.indices(tree.indices)
+            case Call():
+                return self.call(tree)
+            case Over():
+                return f"{tree.fn}{self.indices(tree.over)}({self.expression(tree.body)})"
+            case Power():
+                return self.power(tree)
+            case _:
+                raise TypeError(f"{type(tree).__name__} is no atom")
+
+    def length(self, size: Size) -> str:
+        """The length of an index that the program shows; one that it does not show is counted."""
+        if name := self.names.shown(size):
+            return f"size({name})"
+        name = self.names.pick(size, ())
+        return f"sum[{name}](ones[{name}])"
+
+    def call(self, tree: Call) -> str:
+        args = [self.expression(arg) for arg in tree.args]
+        template = row(tree.fn).text
+        return template.format(*args) if template else f"{tree.fn}({', '.join(args)})"
+
+    def power(self, tree: Power) -> str:
+        if tree.root:
+            return f"sqrt({self.expression(tree.base)})"
+        base = self.factor(tree.base)
+        if isinstance(tree.base, Power) and not tree.base.root:
+            base = f"({base})"
+        if isinstance(tree.exponent, Number):
+            value = tree.exponent.value
+            if isinstance(value, Fraction) and value.denominator == 1 and value >= 0:
+                return base + str(value).translate(_RAISED)
+        return f"{base}^{self.factor(tree.exponent)}"
+
+    def indices(self, indices: tuple[Index, ...]) -> str:
+        return f"[{','.join(self.chosen[index] for index in indices)}]" if indices else ""
+
+
+def number(value: Value) -> str:
+    """A number as the notation reads it.
+
+    >>> number(Fraction(-1, 2)), number(0.1), number(float("inf"))
+    ('-1/2', '0.1', 'inf')
+    """
+    return str(value) if isinstance(value, Fraction) else repr(value)
+
+
+def _side_by_side(factors: list[str]) -> str:
+    """A product; a number behind another factor needs its sign."""
+    text = factors[0]
+    for factor in factors[1:]:
+        text += f" * {factor}" if factor[0].isdigit() else f" {factor}"
+    return text

@@ -1,0 +1,1 @@
+"""The notation: einsum strings, declarations and index programs, read into nodes."""

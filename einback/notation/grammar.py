@@ -1,0 +1,373 @@
+"""Index programs to syntax trees (see `einback.notation.syntax` for the grammar).
+
+The parser keeps a stack of open brackets instead of calling itself, so that neither deep nesting nor long
+lines meet a limit. It has two states: `_operand` reads up to a complete atom and opens brackets on the way,
+`_operator` reads what follows an atom and closes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+from einback.errors import EinbackError, Span
+from einback.ir.build import exact
+from einback.ir.nodes import Number
+from einback.notation import messages
+from einback.notation.syntax import (
+    Apply,
+    Comparison,
+    Expression,
+    Index,
+    Literal,
+    Negative,
+    Power,
+    Read,
+    SizeOf,
+    Statement,
+    Sum,
+    Term,
+)
+from einback.notation.tokens import Token, tokenize
+from einback.rules.composite import AXIS_FUNCTIONS, FUNCTIONS, REDUCTIONS
+
+__all__ = ["KNOWN", "parse"]
+
+KNOWN: Final = frozenset({*FUNCTIONS, *REDUCTIONS, *AXIS_FUNCTIONS})
+
+_COMPARISONS: Final = ("<", "<=", ">", ">=", "==", "!=")
+_LONGEST: Final = 300  # digits of an integer: a float's range
+
+
+def parse(text: str) -> tuple[Statement, ...]:
+    """The statements of a text, in its order.
+
+    >>> [statement.name for statement in parse("Z[n,c] = X[n,d] W[d,c] + b[c]")]
+    ['Z']
+    """
+    return _Parser(text).statements()
+
+
+@dataclass(slots=True)
+class _Reading:
+    """An expression that is being read: its finished terms, and the factors of the term at hand."""
+
+    start: int
+    compared: tuple[str, Sum] | None = None
+    terms: list[Term] = field(default_factory=list)
+    factors: list[Expression] = field(default_factory=list)
+    inverted: list[bool] = field(default_factory=list)
+    term_start: int = 0
+    negative: bool = False
+    divide: bool = False
+    towers: list[tuple[Expression, bool]] = field(default_factory=list)  # bases, and whether the exponent is negative
+
+    def sign(self) -> None:
+        """A minus where an operand is expected: it belongs to the exponent at hand, or else to the term."""
+        if self.towers:
+            base, negative = self.towers[-1]
+            self.towers[-1] = (base, not negative)
+        else:
+            self.negative = not self.negative
+
+    def add_factor(self, atom: Expression) -> None:
+        """Fold a^b^atom from the right, and put it into the product."""
+        while self.towers:
+            base, negative = self.towers.pop()
+            exponent = Negative(atom, atom.span) if negative else atom
+            atom = Power(base, exponent, (base.span[0], atom.span[1]))
+        if not self.factors:
+            self.term_start = atom.span[0]
+        self.factors.append(atom)
+        self.inverted.append(self.divide)
+        self.divide = False
+
+    def end_term(self, end: int) -> None:
+        span = (self.term_start, end)
+        self.terms.append(Term(tuple(self.factors), tuple(self.inverted), self.negative, span))
+        self.factors, self.inverted, self.negative = [], [], False
+
+    def end_sum(self, end: int) -> Sum:
+        done = Sum(tuple(self.terms), (self.start, end))
+        self.terms = []
+        return done
+
+    def end(self, end: int) -> Sum | Comparison:
+        right = self.end_sum(end)
+        if self.compared is None:
+            return right
+        sign, left = self.compared
+        return Comparison(sign, left, right, (left.span[0], end))
+
+
+@dataclass(slots=True)
+class _Bracket:
+    """An open bracket, or the statement itself: what is read in it, and the function it belongs to."""
+
+    opening: Span
+    reading: _Reading
+    call: Apply | None = None  # with no arguments yet
+    before: Read | None = None  # a name that stands before the bracket and is no function's
+    args: list[Expression] = field(default_factory=list)
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = tokenize(text)
+        self.at = 0
+        self.stack: list[_Bracket] = []
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.at]
+
+    @property
+    def end(self) -> int:
+        """Where the last token that was taken ends."""
+        return self.tokens[self.at - 1].span[1]
+
+    def take(self) -> Token:
+        token = self.tokens[self.at]
+        self.at = min(self.at + 1, len(self.tokens) - 1)
+        return token
+
+    def place(self, token: Token) -> Span:
+        """Where to point for a token; the end of a line is pointed at behind its last character."""
+        return (self.end, self.end + 1) if token.kind in ("newline", "end") else token.span
+
+    # Statements
+
+    def statements(self) -> tuple[Statement, ...]:
+        found = []
+        while self.token.kind != "end":
+            if self.token.kind == "newline":
+                self.take()
+            else:
+                found.append(self.statement())
+        if not found:
+            raise messages.empty_program()
+        return tuple(found)
+
+    def statement(self) -> Statement:
+        if self.token.text == "where" and self.tokens[self.at + 1].kind == "name":
+            self.take()
+        name = self.token
+        if name.kind != "name":
+            raise messages.missing_left_side(self.text, name.span)
+        self.take()
+        self.no_primes(name)
+        indices = self.indices() if self.token.is_op("[") else ()
+        span = (name.span[0], self.end)
+        if not self.token.is_op("="):
+            raise messages.missing_equals(self.text, self.place(self.token))
+        equals = self.take()
+        if self.token.kind in ("newline", "end"):
+            raise messages.missing_right_side(self.text, equals.span)
+        return Statement(name.text, indices, self.expression(), span)
+
+    def no_primes(self, name: Token) -> None:
+        if name.primes:
+            raise messages.primed_tensor(self.text, name.span)
+
+    # Indices
+
+    def indices(self) -> tuple[Index, ...]:
+        opening = self.take()
+        found: list[Index] = []
+        if self.token.is_op("]"):
+            self.take()
+            return ()
+        while True:
+            found.append(self.index(opening))
+            token = self.take()
+            if token.is_op("]"):
+                return tuple(found)
+            if not token.is_op(","):
+                raise self.after_index(token, opening)
+
+    def index(self, opening: Token) -> Index:
+        token = self.take()
+        if token.kind == "name":
+            return Index(token.text + "'" * token.primes, token.span)
+        if token.kind in ("end", "newline") or token.is_op("="):
+            raise messages.unclosed("[", self.text, opening.span)
+        if token.kind == "number":
+            if self.token.is_op("*", "+", "-") or self.token.kind == "name":
+                raise messages.affine_index(self.text, token.span)
+            raise messages.number_as_index(self.text, token.span)
+        raise messages.expected_index(self.text, token.span)
+
+    def after_index(self, token: Token, opening: Token) -> EinbackError:
+        """What is wrong with a token that stands behind an index in place of a comma or a bracket."""
+        if token.is_op("+", "-", "*", "/"):
+            return messages.affine_index(self.text, token.span)
+        if token.is_op("["):
+            return messages.gather(self.text, token.span)
+        if token.kind in ("end", "newline") or token.is_op("=", ")"):
+            return messages.unclosed("[", self.text, opening.span)
+        return messages.expected_in_indices(self.text, token.span)
+
+    # Expressions
+
+    def expression(self) -> Expression:
+        """A right-hand side, and the newline behind it."""
+        self.stack = [_Bracket(self.token.span, _Reading(self.token.span[0]))]
+        done = None
+        while done is None:
+            done = self._operator(self._operand())
+        return done
+
+    def _operand(self) -> Expression:
+        """The next atom, with every bracket before it opened."""
+        while True:
+            token, reading = self.token, self.stack[-1].reading
+            if token.kind == "number":
+                return self.number(self.take())
+            if token.kind == "name":
+                if (atom := self.named(self.take())) is not None:
+                    return atom
+            elif token.is_op("("):
+                self.open(self.take(), before=reading.factors[-1] if reading.factors else None)
+            elif token.is_op("√"):
+                self.root(self.take())
+            elif token.is_op("+", "-"):
+                if self.take().text == "-":
+                    reading.sign()
+            else:
+                raise self.no_operand(token)
+
+    def _operator(self, atom: Expression) -> Expression | None:
+        """What follows an atom, up to the next operand; the whole expression where it ends."""
+        while True:
+            reading = self.stack[-1].reading
+            while self.token.kind == "superscript":
+                token = self.take()
+                atom = Power(atom, Literal(self.integer(token), token.span), (atom.span[0], token.span[1]))
+            if self.token.is_op("^"):
+                self.take()
+                reading.towers.append((atom, False))
+                return None
+            reading.add_factor(atom)
+            token = self.token
+            if token.kind in ("name", "number") or token.is_op("(", "√"):
+                return None
+            if token.is_op("*", "/"):
+                reading.divide = self.take().text == "/"
+                return None
+            reading.end_term(self.end)
+            if token.is_op("+", "-"):
+                reading.negative = self.take().text == "-"
+                return None
+            if token.is_op(*_COMPARISONS):
+                self.compare()
+                return None
+            if token.is_op(","):
+                self.next_argument()
+                return None
+            if token.is_op(")") and len(self.stack) > 1:
+                atom = self.close()
+                continue
+            if token.kind in ("newline", "end") and len(self.stack) == 1:
+                done = reading.end(self.end)
+                self.take()
+                return done
+            raise self.no_operator(token)
+
+    def open(self, token: Token, call: Apply | None = None, before: Expression | None = None) -> None:
+        named = before if isinstance(before, Read) and before.called else None
+        self.stack.append(_Bracket(token.span, _Reading(token.span[1]), call, named))
+
+    def close(self) -> Expression:
+        bracket = self.stack.pop()
+        inner = bracket.reading.end(self.end)
+        closing = self.take()
+        if bracket.call is None:
+            return inner
+        call = bracket.call
+        span = (call.span[0], closing.span[1])
+        return Apply(call.fn, call.indices, (*bracket.args, inner), span)
+
+    def compare(self) -> None:
+        reading = self.stack[-1].reading
+        if reading.compared is not None:
+            raise messages.chained_comparison(self.text, self.token.span)
+        left = reading.end_sum(self.end)
+        reading.compared = (self.take().text, left)
+        reading.start = self.end
+
+    def next_argument(self) -> None:
+        bracket = self.stack[-1]
+        if bracket.call is None:
+            if bracket.before is not None:
+                raise messages.unknown_function(bracket.before.name, KNOWN, self.text, bracket.before.span)
+            raise messages.unexpected(self.text, self.token.span)
+        bracket.args.append(bracket.reading.end(self.end))
+        token = self.take()
+        bracket.reading = _Reading(token.span[1])
+
+    # Atoms
+
+    def number(self, token: Token) -> Expression:
+        if not self.token.is_op("["):
+            return Literal(self.integer(token) if token.text.isdigit() else exact(float(token.text)), token.span)
+        if token.text != "1":
+            raise messages.indexed_number(token.text, self.text, token.span)
+        indices = self.indices()
+        return Read("1", indices, (token.span[0], self.end))
+
+    def integer(self, token: Token) -> Number:
+        if len(token.text) > _LONGEST:
+            raise messages.long_number(len(token.text), self.text, token.span)
+        return Fraction(int(token.text))
+
+    def named(self, token: Token) -> Expression | None:
+        """A tensor, a size, or None where a function's bracket was opened."""
+        self.no_primes(token)
+        if token.text == "size" and self.token.is_op("("):
+            return self.size_of(token)
+        indices = self.indices() if self.token.is_op("[") else None
+        span = (token.span[0], self.end)
+        if not self.token.is_op("("):
+            return Read(token.text, indices, span)
+        if token.text in KNOWN:
+            self.open(self.take(), call=Apply(token.text, indices, (), span))
+            return None
+        return Read(token.text, indices, span, called=self.token.glued)
+
+    def root(self, token: Token) -> None:
+        if not self.token.is_op("("):
+            raise messages.root_without_bracket(self.text, token.span)
+        self.open(self.take(), call=Apply("sqrt", None, (), token.span))
+
+    def size_of(self, token: Token) -> Expression:
+        opening = self.take()
+        name = self.take()
+        if name.kind != "name":
+            raise messages.size_of_index(self.text, self.place(name))
+        closing = self.take()
+        if not closing.is_op(")"):
+            if closing.kind in ("newline", "end"):
+                raise messages.unclosed("(", self.text, opening.span)
+            raise messages.size_of_index(self.text, closing.span)
+        return SizeOf(Index(name.text + "'" * name.primes, name.span), (token.span[0], closing.span[1]))
+
+    # Faults
+
+    def no_operand(self, token: Token) -> EinbackError:
+        bracket = self.stack[-1]
+        if token.is_op(")") and bracket.call is not None and not bracket.args:
+            return messages.no_argument(bracket.call.fn, self.text, bracket.call.span)
+        if token.kind in ("newline", "end") and len(self.stack) > 1:
+            return messages.unclosed("(", self.text, bracket.opening)
+        return messages.missing_operand(self.text, self.place(token))
+
+    def no_operator(self, token: Token) -> EinbackError:
+        opening = self.stack[-1].opening
+        deep = len(self.stack) > 1
+        if token.is_op("=") and not (deep and "\n" in self.text[opening[0] : token.span[0]]):
+            return messages.second_equals(self.text, token.span)
+        if deep and (token.is_op("=") or token.kind in ("newline", "end")):
+            return messages.unclosed("(", self.text, opening)
+        return messages.unexpected(self.text, token.span)

@@ -1,0 +1,279 @@
+"""Syntax trees to nodes, one statement at a time, the inner parts first.
+
+A part becomes a `Value`: a node, the index of each of its axes, and a weight that is kept out of the node
+so that it ends up as one exact number in front of a product or a term. Constants are values of the node 1.
+A whole product is one `Einsum`, its quotients factors of power -1; a sum lays its terms over the union of
+their indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Final
+
+from einback.ir import build
+from einback.ir.nodes import Const, Delta, Node, Number, Ones
+from einback.notation import messages
+from einback.notation.resolve import NUMBERS, Kind, Names
+from einback.notation.scopes import Scope
+from einback.notation.syntax import (
+    Apply,
+    Comparison,
+    Expression,
+    Literal,
+    Negative,
+    Power,
+    Read,
+    SizeOf,
+    Statement,
+    Sum,
+    Term,
+    walk,
+)
+from einback.notation.unify import Indices, base
+from einback.rules.composite import AXIS_FUNCTIONS, FUNCTIONS, REDUCTIONS, elementwise, inverse, power
+from einback.rules.scalar import evaluate_power
+
+__all__ = ["Value", "lower"]
+
+_ONE: Final = Fraction(1)
+_BITS: Final = 1000  # exact numbers longer than this become floats, whose range this is
+
+_COMPARE: Final = {
+    "<": "less",
+    "<=": "less_equal",
+    ">": "greater",
+    ">=": "greater_equal",
+    "==": "equal",
+    "!=": "not_equal",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """weight * node, with an index for each axis; only a tensor that was just read has one index twice."""
+
+    node: Node
+    indices: tuple[str, ...] = ()
+    weight: Number = _ONE
+
+    @property
+    def is_number(self) -> bool:
+        return isinstance(self.node, Const)
+
+    def full(self) -> Node:
+        """The node with its weight."""
+        if self.is_number:
+            return build.const(self.weight)
+        return build.scale(self.node, self.weight) if self.weight != 1 else self.node
+
+    def plain(self) -> Value:
+        """The same with distinct indices: a diagonal is read."""
+        distinct = tuple(dict.fromkeys(self.indices))
+        return replace(self, node=build.einsum([self.node], [self.indices], distinct), indices=distinct)
+
+
+def lower(statement: Statement, text: str, names: Names, sizes: Indices, tensors: Mapping[str, Node]) -> Node:
+    """The node of a statement's left side."""
+    return _Lowering(statement, text, names, sizes, tensors).result()
+
+
+def number(value: Number) -> Value:
+    return Value(build.const(1), (), value)
+
+
+def times(a: Number, b: Number) -> Number:
+    return _short(a * b)
+
+
+def plus(a: Number, b: Number) -> Number:
+    return _short(a + b)
+
+
+def _short(value: Number) -> Number:
+    """The number, as a float where its fraction has grown long."""
+    if isinstance(value, float) or max(value.numerator.bit_length(), value.denominator.bit_length()) <= _BITS:
+        return value
+    try:
+        return value.numerator / value.denominator
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+class _Lowering:
+    def __init__(
+        self, statement: Statement, text: str, names: Names, sizes: Indices, tensors: Mapping[str, Node]
+    ) -> None:
+        self.statement, self.text, self.names, self.sizes, self.tensors = statement, text, names, sizes, tensors
+        self.scope = Scope(statement, text)
+        self.values: dict[Expression, Value] = {}
+
+    def result(self) -> Node:
+        for part in walk(self.statement.value):
+            self.values[part] = self.value(part)
+        found = self.values.pop(self.statement.value).plain()
+        for index in self.statement.indices:
+            if index.name not in found.indices:
+                raise messages.left_index_missing(index.name, self.statement.name, self.text, index.span)
+        if found.is_number:
+            return found.full()
+        return replace(found, node=build.einsum([found.node], [found.indices], self.scope.left)).full()
+
+    def value(self, part: Expression) -> Value:
+        match part:
+            case Literal():
+                return number(part.value)
+            case Read():
+                return self.read(part)
+            case SizeOf():
+                return self.of(build.size_of(self.sizes.size(base(part.index.name))), ())
+            case Term():
+                return self.product(part)
+            case Sum():
+                return self.sum(part)
+            case Comparison():
+                left, right = self.values.pop(part.left), self.values.pop(part.right)
+                nodes, indices = self.aligned([left, right])
+                return self.close(self.of(elementwise(_COMPARE[part.sign], *nodes), indices), part.span)
+            case Power():
+                return self.power(self.values.pop(part.base), self.values.pop(part.exponent))
+            case Negative():
+                value = self.values.pop(part.arg)
+                return replace(value, weight=-value.weight)
+            case Apply():
+                return self.apply(part, [self.values.pop(arg) for arg in part.args])
+
+    def of(self, node: Node, indices: Sequence[str]) -> Value:
+        return number(node.value) if isinstance(node, Const) else Value(node, tuple(indices))
+
+    def shape(self, indices: Sequence[str]) -> tuple[int | str, ...]:
+        return tuple(self.sizes.size(base(index)) for index in indices)
+
+    # Atoms
+
+    def read(self, part: Read) -> Value:
+        indices = tuple(index.name for index in part.indices or ())
+        match self.names.kind(part):
+            case Kind.NUMBER:
+                return number(NUMBERS[part.name])
+            case Kind.ONES:
+                return self.of(build.ones(self.shape(indices)), indices)
+            case Kind.DELTA:
+                return self.of(Delta(self.sizes.size(base(indices[0]))), indices)
+            case Kind.TENSOR:
+                return self.of(self.tensors[part.name], indices)
+
+    # Sums and products
+
+    def product(self, term: Term) -> Value:
+        weight: Number = -_ONE if term.negative else _ONE
+        operands: list[Node] = []
+        labels: list[tuple[str, ...]] = []
+        for factor, inverted in zip(term.factors, term.inverted, strict=True):
+            value = self.values.pop(factor)
+            weight = times(weight, inverse(value.weight) if inverted else value.weight)
+            if value.is_number:
+                continue
+            if inverted:
+                value = value.plain()
+                value = replace(value, node=build.power(value.node, -1))
+            operands.append(value.node)
+            labels.append(value.indices)
+        if not operands:
+            return number(weight)
+        seen = list(dict.fromkeys(index for one in labels for index in one))
+        kept = [index for index in seen if not self.scope.ends_in(term.span, index)]
+        if len(operands) > 1 or len(kept) < len(labels[0]):
+            kept = self.scope.order(kept)
+        return Value(build.einsum(operands, labels, kept), tuple(kept), weight)
+
+    def sum(self, part: Sum) -> Value:
+        terms = [self.values.pop(term) for term in part.terms]
+        if len(terms) == 1:
+            return terms[0]
+        if all(term.is_number for term in terms):
+            total: Number = Fraction(0)
+            for term in terms:
+                total = plus(total, term.weight)
+            return number(total)
+        indices = self.union(terms)
+        nodes = [self.laid(term.node, term.indices, indices) for term in terms]
+        return self.close(Value(build.add(nodes, [term.weight for term in terms]), indices), part.span)
+
+    def close(self, value: Value, span: tuple[int, int]) -> Value:
+        """Sum over the indices whose smallest term this is."""
+        kept = tuple(index for index in value.indices if not self.scope.ends_in(span, index))
+        if kept == value.indices:
+            return value
+        return replace(value, node=build.einsum([value.node], [value.indices], kept), indices=kept)
+
+    def union(self, values: Sequence[Value]) -> tuple[str, ...]:
+        """All indices of some values, in the order of the first that has them all."""
+        seen = list(dict.fromkeys(index for value in values for index in value.indices))
+        for value in values:
+            if len(value.indices) == len(seen):
+                return value.indices
+        return tuple(self.scope.order(seen))
+
+    def laid(self, node: Node, own: tuple[str, ...], indices: tuple[str, ...]) -> Node:
+        """A node laid over more indices; the number 1 becomes a tensor of ones."""
+        if isinstance(node, Const):
+            return build.ones(self.shape(indices))
+        missing = [index for index in indices if index not in own]
+        ones = [Ones(size) for size in self.shape(missing)]
+        return build.einsum([node, *ones], [own, *([index] for index in missing)], indices)
+
+    def aligned(self, values: Sequence[Value]) -> tuple[list[Node], tuple[str, ...]]:
+        """Nodes of one shape; numbers stand for themselves."""
+        values = [value.plain() for value in values]
+        indices = self.union(values)
+        return [v.full() if v.is_number else self.laid(v.full(), v.indices, indices) for v in values], indices
+
+    # Functions
+
+    def power(self, base_value: Value, exponent: Value) -> Value:
+        if base_value.is_number and exponent.is_number:
+            exact = _exact_power(base_value.weight, exponent.weight)
+            if exact is not None:
+                return number(exact)
+        nodes, indices = self.aligned([base_value, exponent])
+        return self.of(power(*nodes), indices)
+
+    def apply(self, part: Apply, args: list[Value]) -> Value:
+        if part.fn in FUNCTIONS:
+            return self.entrywise(part, args)
+        if part.indices is None or not part.indices:
+            raise messages.reduction_without_indices(part.fn, self.text, part.span)
+        if len(args) != 1:
+            raise messages.wrong_arity(part.fn, (1,), len(args), self.text, part.span)
+        arg = args[0].plain()
+        axes = []
+        for index in part.indices:
+            if index.name not in arg.indices:
+                raise messages.reduced_index_missing(index.name, part.fn, self.text, index.span)
+            axes.append(arg.indices.index(index.name))
+        axes.sort()
+        if part.fn in AXIS_FUNCTIONS:
+            return self.of(AXIS_FUNCTIONS[part.fn](arg.full(), axes), arg.indices)
+        rest = [index for k, index in enumerate(arg.indices) if k not in axes]
+        return self.of(REDUCTIONS[part.fn](arg.full(), axes), rest)
+
+    def entrywise(self, part: Apply, args: list[Value]) -> Value:
+        function = FUNCTIONS[part.fn]
+        if part.indices is not None:
+            raise messages.indices_on_function(part.fn, self.text, part.span)
+        if len(args) not in function.arities:
+            raise messages.wrong_arity(part.fn, function.arities, len(args), self.text, part.span)
+        nodes, indices = self.aligned(args)
+        return self.of(function.build(*nodes), indices)
+
+
+def _exact_power(base_number: Number, exponent: Number) -> Number | None:
+    """A power of numbers, where it is exact and short."""
+    if isinstance(base_number, Fraction):
+        bits = max(base_number.numerator.bit_length(), base_number.denominator.bit_length())
+        if bits * abs(float(exponent)) > _BITS:
+            return None
+    return evaluate_power(base_number, exponent)

@@ -1,0 +1,387 @@
+"""What the notation says when it cannot read something: one function a message, each wording once.
+
+A message states the fact, names the operand, the label and the sizes that met, points at the place, and
+says what to write instead.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+
+from einback.errors import NotationError, ShapeError, Span, did_you_mean
+
+
+def _fact(fact: str, hint: str = "") -> Callable[[str, Span], NotationError]:
+    """A message that is the same wherever it points."""
+
+    def error(text: str, span: Span) -> NotationError:
+        return NotationError(fact, text=text, span=span, hint=hint)
+
+    return error
+
+
+def not_a_string(value: object) -> NotationError:
+    return NotationError(f"a string is expected, not {type(value).__name__}")
+
+
+# Characters and names
+
+_HINTS = {
+    ";": "a statement ends with its line",
+    ".": "names have no attributes here, and a number has one point",
+    '"': "names are written without quotes",
+    "'": "names are written without quotes; a prime stands right behind an index",
+    "`": "names are written without quotes",
+    "@": "write a matrix product with indices: A[i,k] B[k,j]",
+    "\\": "names are written as they are, without a backslash",
+    "{": "brackets are ( ) and [ ]",
+    "}": "brackets are ( ) and [ ]",
+    "!": "write != for unequal",
+    ":": "an index is a name, not a slice",
+    "&": "multiply conditions to join them",
+    "|": "write maximum(a, b) for conditions a or b",
+}
+
+
+def stray_character(text: str, at: int) -> NotationError:
+    return NotationError(
+        f"{describe(text[at])} cannot stand here", text=text, span=(at, at + 1), hint=_HINTS.get(text[at], "")
+    )
+
+
+def describe(char: str) -> str:
+    """A character for a message: itself where it shows, else its number."""
+    if char.isprintable() and not unicodedata.combining(char):
+        return f"the character {char}"
+    return f"the character U+{ord(char):04X}"
+
+
+def colliding_names(known: str, spelled: str, text: str, span: Span) -> NotationError:
+    return NotationError(
+        f"{spelled} and {known} are the same name after Unicode normalisation (NFKC)",
+        text=text,
+        span=span,
+        hint="use one spelling, or two names that differ more",
+    )
+
+
+def dunder_name(name: str, text: str, span: Span) -> NotationError:
+    return NotationError(f"{name} is not a name for a tensor or an index", text=text, span=span)
+
+
+two_numbers = _fact("two numbers stand side by side", "write * between them")
+
+
+def long_number(digits: int, text: str, span: Span) -> NotationError:
+    return NotationError(f"a number of {digits} digits", text=text, span=span, hint="write it as 1e300, or less")
+
+
+def indexed_number(number: str, text: str, span: Span) -> NotationError:
+    return NotationError(
+        f"the number {number} has indices", text=text, span=span, hint="write ones[..] times the number"
+    )
+
+
+primed_tensor = _fact("a tensor's name has no primes", "primes belong to indices")
+
+
+# Statements and brackets
+
+
+def empty_program() -> NotationError:
+    return NotationError("there is no statement in the program", hint="write for example: y[n] = A[n,m] x[m]")
+
+
+missing_left_side = _fact(
+    "a statement begins with the name of what it defines", "write for example: y[n] = A[n,m] x[m]"
+)
+missing_equals = _fact("= is missing behind the left side", "write for example: y[n] = A[n,m] x[m]")
+missing_right_side = _fact("the right side is missing")
+second_equals = _fact("a second = in one statement", "write == to compare")
+
+
+def unclosed(bracket: str, text: str, span: Span) -> NotationError:
+    return NotationError(f"this bracket {bracket} is never closed", text=text, span=span)
+
+
+missing_operand = _fact("a tensor or a number is missing here")
+
+
+def unexpected(text: str, span: Span) -> NotationError:
+    return NotationError(f"{text[span[0] : span[1]]} cannot stand here", text=text, span=span)
+
+
+chained_comparison = _fact("comparisons do not chain", "write (a < b) (b < c) for a < b < c")
+
+
+# Indices
+
+
+expected_index = _fact("the name of an index is missing here")
+expected_in_indices = _fact("a comma or ] is missing before this")
+number_as_index = _fact(
+    "a number stands where an index is expected",
+    "reading at fixed positions is not supported yet; sizes are declared with eb.tensors",
+)
+affine_index = _fact("arithmetic on indices is not supported yet", "an index is a name, as in x[n,d]")
+gather = _fact("an index that is read from a tensor is not supported yet", "an index is a name, as in x[n,d]")
+
+
+def index_as_value(name: str, text: str, span: Span) -> NotationError:
+    return NotationError(
+        f"{name} is an index, and an index is not a value",
+        text=text,
+        span=span,
+        hint=f"write size({name}) for its length; comparisons of indices are not supported yet",
+    )
+
+
+def unknown_index(name: str, known: Iterable[str], text: str, span: Span) -> NotationError:
+    return NotationError(f"no tensor has an index {name}", text=text, span=span, hint=did_you_mean(name, known))
+
+
+size_of_index = _fact("size takes the name of one index", "write for example: size(n)")
+
+
+def left_index_missing(name: str, tensor: str, text: str, span: Span) -> NotationError:
+    return NotationError(
+        f"index {name} stands on the left of {tensor}, but no term on the right has it",
+        text=text,
+        span=span,
+        hint=f"multiply by ones[{name}] to repeat the right side along {name}",
+    )
+
+
+def bound_and_free(name: str, fn: str, text: str, span: Span) -> NotationError:
+    return NotationError(
+        f"index {name} is used up by {fn}[{name}](..) and cannot be used outside it",
+        text=text,
+        span=span,
+        hint="give one of the two another name",
+    )
+
+
+def bound_twice(name: str, text: str, span: Span) -> NotationError:
+    return NotationError(
+        f"index {name} is reduced over twice, one time within the other",
+        text=text,
+        span=span,
+        hint="give one of the two another name",
+    )
+
+
+def reduced_index_missing(name: str, fn: str, text: str, span: Span) -> NotationError:
+    return NotationError(f"{fn} goes over index {name}, but its argument does not have it", text=text, span=span)
+
+
+# Functions
+
+
+def unknown_function(name: str, known: Iterable[str], text: str, span: Span) -> NotationError:
+    hint = f"a product with a tensor {name} needs a * behind it"
+    near = did_you_mean(name, known)
+    return NotationError(f"there is no function {name}", text=text, span=span, hint=f"{near}\n{hint}" if near else hint)
+
+
+def no_argument(name: str, text: str, span: Span) -> NotationError:
+    return NotationError(f"{name} has no argument", text=text, span=span)
+
+
+def wrong_arity(name: str, takes: Sequence[int], given: int, text: str, span: Span) -> NotationError:
+    wanted = " or ".join(map(str, takes))
+    noun = "argument" if wanted == "1" else "arguments"
+    return NotationError(f"{name} takes {wanted} {noun}, and {given} are given", text=text, span=span)
+
+
+def indices_on_function(name: str, text: str, span: Span) -> NotationError:
+    return NotationError(
+        f"{name} works entry by entry and takes no indices", text=text, span=span, hint=f"write {name}(..)"
+    )
+
+
+_ENTRYWISE = {"max": "maximum(a, b)", "min": "minimum(a, b)", "sum": "a + b", "prod": "a * b"}
+
+
+def reduction_without_indices(name: str, text: str, span: Span) -> NotationError:
+    entrywise = f", or {_ENTRYWISE[name]} entry by entry" if name in _ENTRYWISE else ""
+    return NotationError(
+        f"{name} needs the indices that it goes over", text=text, span=span, hint=f"write {name}[i](..){entrywise}"
+    )
+
+
+def function_without_argument(name: str, reduces: bool, text: str, span: Span) -> NotationError:
+    call = f"{name}[i](..)" if reduces else f"{name}(..)"
+    return NotationError(f"{name} is a function", text=text, span=span, hint=f"write {call}")
+
+
+root_without_bracket = _fact("√ needs a bracket behind it", "write √(..) or sqrt(..)")
+
+
+# Tensors of a program
+
+
+def defined_twice(name: str, line: int, text: str, span: Span) -> NotationError:
+    return NotationError(f"{name} is defined twice, first on line {line}", text=text, span=span)
+
+
+def defined_and_given(name: str, text: str, span: Span) -> NotationError:
+    return NotationError(f"{name} is defined here, and given as well", text=text, span=span, hint="leave one out")
+
+
+def cycle(names: Sequence[str], text: str, span: Span) -> NotationError:
+    if len(names) == 1:
+        return NotationError(f"{names[0]} is defined by itself", text=text, span=span)
+    around = " -> ".join((*names, names[0]))
+    return NotationError(f"the definitions go in a circle: {around}", text=text, span=span)
+
+
+def unknown_tensor(name: str, near: str, text: str, span: Span) -> NotationError:
+    return NotationError(
+        f"{name} is not defined, and looks like {near}",
+        text=text,
+        span=span,
+        hint=f"did you mean {near}? Rename {name} if it is another tensor",
+    )
+
+
+def rank_of_read(known: str, read: int, text: str, span: Span) -> ShapeError:
+    """`known` says what the tensor is elsewhere, as `known_rank` puts it."""
+    return ShapeError(f"{known}, and is read with {count(read, 'index')} here", text=text, span=span)
+
+
+def known_rank(name: str, rank: int, line: int | None) -> str:
+    """How many axes a tensor has, and from where that is known; no line for a tensor that is given."""
+    return f"{name} has {count(rank, 'axis')} {'as it is given' if line is None else f'on line {line}'}"
+
+
+_ONE = {
+    "label": "a size of 1 is repeated only under an ellipsis: write ... in place of the label",
+    "index": "an axis of size 1 is not repeated; read it under an index of its own",
+}
+
+
+def size_clash(noun: str, name: str, first: tuple[str, str], second: tuple[str, str], one: bool) -> ShapeError:
+    """`first` and `second` are a size and its place; `one` says that one of the sizes is 1."""
+    (a, place), (b, other) = first, second
+    met = f"sizes {a} and {b} {place}" if place == other else f"size {a} {place} and size {b} {other}"
+    return ShapeError(f"{noun} {name} has {met}", hint=_ONE[noun] if one else "")
+
+
+def no_such_size(name: str, known: Iterable[str]) -> ShapeError:
+    return ShapeError(f"a size is given for {name}, but there is no index {name}", hint=did_you_mean(name, known))
+
+
+# Einsum strings
+
+
+two_arrows = _fact("two arrows in one string", "an einsum string has one output")
+half_arrow = _fact("half an arrow", "write -> between the operands and the output")
+comma_in_output = _fact("a comma in the output", "an einsum string has one output")
+two_ellipses = _fact("two ellipses in one term")
+lone_dot = _fact("a dot that is no part of an ellipsis", "an ellipsis is ...")
+
+
+def bad_label(text: str, at: int) -> NotationError:
+    return NotationError(f"{describe(text[at])} cannot be a label", text=text, span=(at, at + 1))
+
+
+def unknown_output_label(label: str, text: str, span: Span) -> NotationError:
+    return NotationError(
+        f"output label {label} is in no operand",
+        text=text,
+        span=span,
+        hint="a new axis needs a size: add an operand of ones",
+    )
+
+
+def operand_count(terms: int, given: int, names: Sequence[str], text: str) -> ShapeError:
+    listed = f" ({', '.join(names)})" if any(names) else ""
+    return ShapeError(
+        f"the string has {count(terms, 'term')} for {count(given, 'operand')}{listed}",
+        text=text,
+        span=(0, len(text)),
+        hint="write one term for each operand, with commas between",
+    )
+
+
+def operand_rank(operand: str, labels: int, axes: int, text: str, span: Span) -> ShapeError:
+    return ShapeError(
+        f"{operand} has {count(axes, 'axis')}, but {count(labels, 'label')} in the string",
+        text=text,
+        span=span,
+        hint="write one label for each axis" + (", or ... for the further axes" if axes > labels else ""),
+    )
+
+
+def lost_ellipsis(axes: int, text: str, span: Span) -> NotationError:
+    return NotationError(
+        f"the output has no place for the {count(axes, 'axis')} of the ellipsis",
+        text=text,
+        span=span,
+        hint="write ... in the output as well",
+    )
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> count(1, "axis"), count(2, "axis"), count(0, "index")
+    ('1 axis', '2 axes', '0 indices')
+    """
+    plural = {"axis": "axes", "index": "indices"}.get(noun, noun + "s")
+    return f"{number} {noun if number == 1 else plural}"
+
+
+# Declarations
+
+
+def declared_twice(name: str, text: str, span: Span) -> NotationError:
+    return NotationError(f"{name} is declared twice", text=text, span=span)
+
+
+def no_declaration() -> NotationError:
+    return NotationError("no tensor is declared", hint='write for example: eb.tensors("X[n,d] W[d,c] b[c]")')
+
+
+expected_tensor = _fact("the name of a tensor is expected here", "write for example: X[n,d] W[d,c] b[c]")
+expected_size = _fact("a size is a name or a whole number")
+expected_sizes = _fact("sizes in brackets are expected here", "write for example: [n,d]")
+one_declaration = _fact("one tensor is expected", "eb.tensors declares several")
+
+
+# Layers
+
+
+def layer_statements(number: int) -> NotationError:
+    return NotationError(f"a layer is one line, and this has {number}", hint="write longer programs with eb.program")
+
+
+def too_many_arguments(given: int, slots: Sequence[str], text: str) -> ShapeError:
+    return ShapeError(
+        f"{count(given, 'argument')} for the {count(len(slots), 'tensor')} of the layer: {', '.join(slots)}",
+        text=text,
+        span=(0, len(text)),
+    )
+
+
+def unknown_slot(name: str, slots: Sequence[str], text: str) -> ShapeError:
+    return ShapeError(
+        f"the layer has no tensor {name}: its tensors are {', '.join(slots)}",
+        text=text,
+        span=(0, len(text)),
+        hint=did_you_mean(name, slots),
+    )
+
+
+def bound_slot_twice(name: str, text: str) -> ShapeError:
+    return ShapeError(f"{name} is given by position and by name", text=text, span=(0, len(text)))
+
+
+def parameter_with_ellipsis(name: str, text: str, span: Span) -> NotationError:
+    return NotationError(
+        f"{name} is a parameter of the layer, and its term leaves its rank open",
+        text=text,
+        span=span,
+        hint="write all its labels in place of the ellipsis",
+    )

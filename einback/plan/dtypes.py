@@ -1,0 +1,142 @@
+"""The dtype of every node, before anything runs.
+
+NumPy's promotion, where numbers that are known while planning are weak, as Python's scalars are in NumPy 2:
+they never widen a float array. Beyond that
+    integers    products and sums of nothing but integers and bools are int64 (uint64 stays), so that a sum of
+                uint8 does not wrap around; a fractional weight makes them float64
+    predicates  a comparison counts as the dtype of what it compares: 0 and 1 in that dtype
+    objects     Python integers of any length: sums, products, powers and choices of them are exact
+    structure   identity matrices and the like take the dtype of the program's floating arrays
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from einback.errors import CompileError
+from einback.ir.nodes import Add, Delta, Einsum, Input, Map, Node, Number, Reduce
+from einback.ir.walk import children
+from einback.plan.binary import is_view
+from einback.plan.numbers import is_integral
+from einback.rules.scalar import row
+
+__all__ = ["KEEPS_INTEGERS", "DType", "infer_dtypes"]
+
+DType = np.dtype[np.generic]
+
+INT, FLOAT = np.dtype(np.int64), np.dtype(np.float64)
+
+# Functions that give integers for integers; all others give floats.
+KEEPS_INTEGERS = frozenset(
+    ["abs", "sign", "relu", "maximum", "minimum", "where", "power", "floor", "ceil", "rint", "trunc"]
+    + ["greater", "greater_equal", "less", "less_equal", "equal", "not_equal"]
+)
+
+
+def infer_dtypes(
+    order: Iterable[Node],
+    arrays: Mapping[str, DType],
+    numbers: Mapping[Node, Number],
+    preset: Mapping[Node, DType] | None = None,
+) -> dict[Node, DType]:
+    """The dtype of every node that is not a number; `order` lists children first, `arrays` is by input name.
+
+    `preset` overrules for some nodes. Raises `CompileError` for functions that a dtype does not have.
+    """
+    structural = _structural(arrays.values())
+    dtypes: dict[Node, DType] = {}
+    for node in order:
+        if node in numbers:
+            continue
+        if preset is not None and node in preset:
+            dtypes[node] = preset[node]
+            continue
+        strong = [dtypes[child] for child in children(node) if child in dtypes]
+        weak = [numbers[child] for child in children(node) if child in numbers]
+        match node:
+            case Input():
+                dtypes[node] = arrays[node.name]
+            case Einsum():
+                rearranged = strong and (is_view(node) or _is_embedding(node))
+                dtypes[node] = strong[0] if rearranged else _combined(strong, weak, structural)
+            case Add():
+                dtypes[node] = _combined(strong, [*weak, *node.weights], structural)
+            case Map():
+                dtypes[node] = _map(node, dtypes, numbers, structural)
+            case Reduce():
+                dtypes[node] = _reduce(node, strong[0] if strong else _combined([], weak, structural))
+            case Delta():
+                dtypes[node] = structural or INT
+            case _:
+                raise TypeError(f"unknown node {type(node).__name__}")
+    return dtypes
+
+
+def _structural(dtypes: Iterable[DType]) -> DType | None:
+    """The dtype of arrays that no input enters: of the floating inputs if they agree, else float64 or unknown."""
+    floats = {np.empty(0, dtype).real.dtype for dtype in dtypes if dtype.kind in "fc"}
+    if not floats:
+        return None
+    return floats.pop() if len(floats) == 1 else FLOAT
+
+
+def _is_embedding(node: Einsum) -> bool:
+    return len(node.operands) == 1 and len(set(node.out)) < len(node.out) and len(set(node.out)) == len(node.sizes)
+
+
+def _combined(strong: Sequence[DType], weak: Sequence[Number], structural: DType | None) -> DType:
+    """The dtype of sums and products."""
+    integral = all(map(is_integral, weak))
+    if not strong:
+        return structural or (INT if integral else FLOAT)
+    dtype = np.result_type(*strong)
+    if dtype.kind not in "bui":
+        return dtype
+    if not integral:
+        return FLOAT
+    return dtype if dtype == np.uint64 and all(weight >= 0 for weight in weak) else INT
+
+
+def _map(node: Map, dtypes: Mapping[Node, DType], numbers: Mapping[Node, Number], structural: DType | None) -> DType:
+    scalar = row(node.fn)
+    args = node.args[1:] if node.fn == "where" else node.args
+    strong = [dtypes[arg] for arg in args if arg in dtypes] or [dtypes[arg] for arg in node.args if arg in dtypes]
+    weak = [numbers[arg] for arg in args if arg in numbers]
+    if scalar.predicate:
+        dtype = _combined(strong, [], structural)
+        return np.empty(0, dtype).real.dtype
+    dtype = _combined(strong, weak, structural)
+    if dtype.kind in "iuO":
+        exact = node.fn in KEEPS_INTEGERS and not (node.fn == "power" and _leaves_integers(node, numbers))
+        if dtype.kind == "O" and node.fn not in KEEPS_INTEGERS:
+            raise CompileError(f"{node.fn} is not defined for object arrays, which hold exact integers")
+        return dtype if exact or dtype.kind == "O" else FLOAT
+    if dtype.kind == "c":
+        return _complex_map(node.fn, dtype)
+    return dtype
+
+
+def _leaves_integers(node: Map, numbers: Mapping[Node, Number]) -> bool:
+    """Whether a power of integers may be a fraction: only a whole exponent that is known rules it out."""
+    exponent = numbers.get(node.args[1])
+    return exponent is None or not is_integral(exponent) or exponent < 0
+
+
+def _complex_map(fn: str, dtype: DType) -> DType:
+    if fn == "abs":
+        return np.empty(0, dtype).real.dtype
+    if fn != "where" and not row(fn).analytic:
+        raise CompileError(f"{fn} is not defined for complex arrays")
+    return dtype
+
+
+def _reduce(node: Reduce, dtype: DType) -> DType:
+    if dtype.kind == "c" and node.fn in ("max", "min"):
+        raise CompileError(f"{node.fn} is not defined for complex arrays")
+    if dtype.kind == "O" and node.fn == "logsumexp":
+        raise CompileError("logsumexp is not defined for object arrays, which hold exact integers")
+    if dtype.kind in "bui":
+        return FLOAT if node.fn == "logsumexp" else dtype if dtype == np.uint64 else INT
+    return dtype

@@ -1,0 +1,196 @@
+"""The plan of a program: a value that holds its steps with what they cost, and prints as a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from einback.errors import ArrayError, CompileError
+from einback.ir.nodes import Einsum, Input, Node, Number, Ones, Reduce
+from einback.ir.walk import children, postorder
+from einback.plan.binary import binary
+from einback.plan.binding import Sizes, resolve
+from einback.plan.cost import elements, flops
+from einback.plan.dtypes import DType, infer_dtypes
+from einback.plan.grouping import bases, group
+from einback.plan.numbers import uniform
+from einback.plan.paths import WIDEST
+from einback.plan.schedule import Memory, memory_profile, schedule
+
+__all__ = ["Plan", "PlanStep", "make_plan", "spec"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """One step: `node` is what it makes, `nodes` all that it computes on the way, operands first."""
+
+    node: Node
+    nodes: tuple[Node, ...]
+    shape: tuple[int, ...]
+    dtype: DType
+    flops: int
+    nbytes: int  # of what it makes
+    live: int  # most bytes alive while it runs, inputs not counted
+    forward: bool
+    formula: str
+
+    def __str__(self) -> str:
+        shape = "×".join(map(str, self.shape)) or "scalar"
+        return f"{self.formula:<56} {shape:>14} {self.dtype!s:>9} {self.flops:>16,} {self.nbytes:>14,} {self.live:>14,}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A program cut into steps, in the order in which they run.
+
+    `image` maps the nodes that were planned to the nodes that are computed; `numbers` are the nodes known
+    without any array. Costs are exact: flops count a multiplication, an addition or an elementwise function
+    as one; bytes are those of whole arrays, temporaries inside a NumPy call not counted.
+    """
+
+    roots: tuple[Node, ...]
+    steps: tuple[PlanStep, ...]
+    image: Mapping[Node, Node]
+    base: Mapping[Node, Node]
+    sizes: Sizes
+    dtypes: Mapping[Node, DType]
+    numbers: Mapping[Node, Number]
+    input_bytes: int
+
+    @property
+    def flops(self) -> int:
+        return sum(step.flops for step in self.steps)
+
+    @property
+    def forward_flops(self) -> int:
+        return sum(step.flops for step in self.steps if step.forward)
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most bytes alive at one time, results included, inputs not."""
+        return max((step.live for step in self.steps), default=0)
+
+    def described(self, formulas: Sequence[str]) -> Plan:
+        """The plan with other formulas, one a step."""
+        steps = tuple(replace(step, formula=text) for step, text in zip(self.steps, formulas, strict=True))
+        return replace(self, steps=steps)
+
+    def __str__(self) -> str:
+        counts = f"{self.flops:,} flops"
+        if any(step.forward for step in self.steps):
+            counts += f" (forward {self.forward_flops:,}, backward {self.flops - self.forward_flops:,})"
+        peak = f"peak {self.peak_bytes:,} bytes, and {self.input_bytes:,} bytes of inputs"
+        title = f"{'step':<56} {'shape':>14} {'dtype':>9} {'flops':>16} {'bytes':>14} {'alive':>14}"
+        count = "1 step" if len(self.steps) == 1 else f"{len(self.steps)} steps"
+        return "\n".join([f"{count}, {counts}", peak, "", title, *map(str, self.steps)])
+
+
+def make_plan(
+    roots: Sequence[Node],
+    *,
+    sizes: Sizes,
+    arrays: Mapping[str, DType],
+    forward: Sequence[Node] = (),
+    named: Iterable[Node] = (),
+) -> Plan:
+    """Cut, type, group and order a program.
+
+    `sizes` binds every symbol, `arrays` gives the dtype of every input that is read, `forward` lists the nodes
+    whose computation counts as the forward pass, and nodes in `named` get a step of their own.
+    """
+    image = binary([*roots, *forward], sizes)
+    new = tuple(image[root] for root in roots)
+    order = list(postorder(new))
+    numbers = _numbers(order, sizes)
+    dtypes = _dtypes(roots, order, image, arrays, numbers, sizes)
+    base = bases(order, numbers)
+    _check(order, base, sizes)
+    results = {base[root] for root in new if root in base}
+    wanted = results | {base[image[node]] for node in named if image.get(node) in base}
+    memory = Memory({node: elements(node, sizes) * dtypes[node].itemsize for node in dtypes}, dtypes, base, results)
+    groups = schedule(group(order, wanted, base), memory)
+    first_pass = set(postorder(image[node] for node in forward))
+    steps = tuple(
+        _step(nodes, live, first_pass, memory, sizes)
+        for nodes, live in zip(groups, memory_profile(groups, memory), strict=True)
+    )
+    input_bytes = sum(memory.nbytes[node] for node in order if isinstance(node, Input))
+    return Plan(new, steps, image, base, sizes, dtypes, numbers, input_bytes)
+
+
+def _step(nodes: tuple[Node, ...], live: int, first_pass: Collection[Node], memory: Memory, sizes: Sizes) -> PlanStep:
+    node = nodes[-1]
+    return PlanStep(
+        node=node,
+        nodes=nodes,
+        shape=resolve(node.shape, sizes),
+        dtype=memory.dtypes[node],
+        flops=sum(flops(each, sizes) for each in nodes),
+        nbytes=memory.nbytes[node],
+        live=live,
+        forward=node in first_pass,
+        formula=spec(node, lambda operand: operand.name if isinstance(operand, Input) else "…"),
+    )
+
+
+def _numbers(order: Iterable[Node], sizes: Sizes) -> dict[Node, Number]:
+    numbers: dict[Node, Number] = {}
+    for node in order:
+        value = uniform(node, numbers, sizes)
+        if value is not None:
+            numbers[node] = value
+    return numbers
+
+
+def _dtypes(
+    roots: Sequence[Node],
+    order: Sequence[Node],
+    image: Mapping[Node, Node],
+    arrays: Mapping[str, DType],
+    numbers: Mapping[Node, Number],
+    sizes: Sizes,
+) -> dict[Node, DType]:
+    """Types are inferred before the cut, so that they do not depend on the contraction order, then after it."""
+    uncut = list(postorder(roots))
+    preset: dict[Node, DType] = {}
+    for node, dtype in infer_dtypes(uncut, arrays, _numbers(uncut, sizes)).items():
+        preset.setdefault(image[node], dtype)
+    return infer_dtypes(order, arrays, numbers, preset)
+
+
+def _check(order: Iterable[Node], base: Mapping[Node, Node], sizes: Sizes) -> None:
+    """What NumPy would refuse in the middle of a run is refused before it."""
+    for node in order:
+        if node.rank > WIDEST and node in base:
+            raise CompileError(
+                f"this program makes an array of {node.rank} axes, and NumPy allows {WIDEST}: {spec(node, _plain)}"
+            )
+        if isinstance(node, Reduce) and node.fn in ("max", "min") and node in base:
+            lengths = resolve(node.arg.shape, sizes)
+            if 0 in [lengths[axis] for axis in node.axes] and 0 not in resolve(node.shape, sizes):
+                raise ArrayError(f"{node.fn} over an axis of length 0: {spec(node, _plain)}")
+
+
+def _plain(node: Node) -> str:
+    return node.name if isinstance(node, Input) else type(node).__name__
+
+
+def spec(node: Node, name: Callable[[Node], str]) -> str:
+    """One node in short, its operands as `name` has them; an Einsum as an einsum string."""
+    match node:
+        case Einsum():
+            terms = [(op, ls) for op, ls in zip(node.operands, node.labels, strict=True) if not isinstance(op, Ones)]
+            letters = [_letter(k) for k in range(len(node.sizes))]
+            left = ",".join("".join(letters[k] for k in labels) for _, labels in terms)
+            right = "".join(letters[k] for k in node.out)
+            return f"einsum('{left}->{right}'{''.join(f', {name(op)}' for op, _ in terms)})"
+        case Reduce():
+            return f"{node.fn}({name(node.arg)}, axes {list(node.axes)})"
+        case _:
+            fn = getattr(node, "fn", type(node).__name__.lower())
+            return f"{fn}({', '.join(name(child) for child in children(node))})"
+
+
+def _letter(k: int) -> str:
+    letters = "ijklmnopqrstuvwxyzabcdefghABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    return letters[k] if k < len(letters) else chr(0x100 + k)

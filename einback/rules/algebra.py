@@ -1,0 +1,269 @@
+"""Rules for sums and functions: like terms, numbers, powers, and log/exp pairs in their stable forms.
+
+a x + b x                  = (a + b) x
+exp(x) - 1                 = expm1(x)
+log(1 + exp x)             = softplus(x)
+log(1 + x)                 = log1p(x)
+log(exp a + exp b)         = logaddexp(a, b)
+log(sum exp x)             = logsumexp(x)
+log(exp x) = exp(log x)    = x
+1 / (1 + exp(-x))          = sigmoid(x)
+(x^a)^n                    = x^(a n)                    (n an integer)
+(c x)^n                    = c^n x^n                    (n an integer)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from einback.ir.build import (
+    add,
+    broadcast,
+    const,
+    einsum,
+    exact,
+    fill,
+    is_zero,
+    ones,
+    permute,
+    power,
+    reduce,
+    scale,
+    zeros,
+)
+from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones
+from einback.ir.walk import rebuild
+from einback.rules.engine import Surroundings
+from einback.rules.scalar import evaluate_power
+
+__all__ = [
+    "as_number",
+    "collect_terms",
+    "common_scalars",
+    "difference_of_exponential",
+    "exponentials",
+    "flatten_sum",
+    "fold_numbers",
+    "logarithms",
+    "permute_inward",
+    "powers",
+    "trivial_choice",
+]  # fmt: skip
+
+
+def as_number(node: Node) -> Number | None:
+    """The number that a node is at every entry, or None."""
+    match node:
+        case Const():
+            return node.value
+        case Einsum() if all(isinstance(op, Ones) for op in node.operands):
+            plain = len(set(node.out)) == len(node.out) and len(node.out) == len(node.sizes)
+            return Fraction(1) if plain else None
+        case Add() if len(node.terms) == 1:
+            inner = as_number(node.terms[0])
+            return None if inner is None else exact(inner * node.weights[0])
+        case _:
+            return None
+
+
+def collect_terms(node: Node, _: Surroundings) -> Node | None:
+    """Nested weights multiply, like terms add up, zeros go, and the terms are sorted by content."""
+    assert isinstance(node, Add)
+    weights: dict[Node, Number] = {}
+    for term, weight in zip(node.terms, node.weights, strict=True):
+        while isinstance(term, Add) and len(term.terms) == 1:
+            weight, term = exact(weight * term.weights[0]), term.terms[0]
+        if isinstance(term, Const):
+            weight, term = exact(weight * term.value), const(1)
+        weights[term] = exact(weights.get(term, 0) + weight)
+    kept = sorted((item for item in weights.items() if item[1] != 0), key=lambda item: item[0].digest)
+    if not kept:
+        return None if is_zero(node) and as_number(node) == 0 else zeros(node.shape)
+    if len(kept) == 1 and isinstance(kept[0][0], Const):
+        return const(kept[0][1])
+    return add([term for term, _ in kept], [weight for _, weight in kept])
+
+
+def common_scalars(node: Node, _: Surroundings) -> Node | None:
+    """s a + s b -> s (a + b), where s is a scalar factor of every term."""
+    assert isinstance(node, Add)
+    if len(node.terms) < 2 or not node.rank:
+        return None
+    scalars = [[op for op in term.operands if not op.rank] if isinstance(term, Einsum) else [] for term in node.terms]
+    common = [op for op in dict.fromkeys(scalars[0]) if all(op in others for others in scalars)]
+    if not common:
+        return None
+    inner = add([_divided(term, common) for term in node.terms], node.weights)
+    axes = range(node.rank)
+    return einsum([*common, inner], [*(() for _ in common), axes], axes)
+
+
+def _divided(term: Node, factors: Sequence[Node]) -> Node:
+    """A product without some of its scalar factors."""
+    assert isinstance(term, Einsum)
+    pairs = [pair for pair in zip(term.operands, term.labels, strict=True) if pair[0] not in factors]
+    return einsum([op for op, _ in pairs], [labels for _, labels in pairs], term.out)
+
+
+def flatten_sum(node: Node, around: Surroundings) -> Node | None:
+    """a + w (b + c) -> a + w b + w c, where nothing else reads the inner sum."""
+    assert isinstance(node, Add)
+    terms: list[Node] = []
+    weights: list[Number] = []
+    for term, weight in zip(node.terms, node.weights, strict=True):
+        if isinstance(term, Add) and around.once(term):
+            terms += term.terms
+            weights += [exact(weight * inner) for inner in term.weights]
+        else:
+            terms.append(term)
+            weights.append(weight)
+    return None if len(terms) == len(node.terms) else add(terms, weights)
+
+
+def permute_inward(node: Node, around: Surroundings) -> Node | None:
+    """(a + b)' -> a' + b', where nothing else reads the sum."""
+    assert isinstance(node, Einsum)
+    operand = node.operands[0]
+    if len(node.operands) > 1 or not isinstance(operand, Add) or not around.once(operand):
+        return None
+    if sorted(node.out) != sorted(node.labels[0]) or len(set(node.out)) < len(node.out):
+        return None
+    return rebuild(operand, [einsum([term], node.labels, node.out) for term in operand.terms])
+
+
+def difference_of_exponential(node: Node, _: Surroundings) -> Node | None:
+    """w exp(x) - w -> w expm1(x)."""
+    assert isinstance(node, Add)
+    if len(node.terms) != 2:
+        return None
+    for k in (0, 1):
+        one, other = node.terms[k], node.terms[1 - k]
+        if as_number(one) == 1 and isinstance(other, Map) and other.fn == "exp":
+            if node.weights[k] == -node.weights[1 - k]:
+                return scale(Map("expm1", other.args), node.weights[1 - k])
+    return None
+
+
+def _is_map(node: Node, fn: str) -> bool:
+    return isinstance(node, Map) and node.fn == fn
+
+
+def _split_one(node: Node) -> Node | None:
+    """The rest of a sum `1 + rest`, or None."""
+    if not isinstance(node, Add) or len(node.terms) < 2:
+        return None
+    for k, (term, weight) in enumerate(zip(node.terms, node.weights, strict=True)):
+        if weight == 1 and as_number(term) == 1:
+            return add(node.terms[:k] + node.terms[k + 1 :], node.weights[:k] + node.weights[k + 1 :])
+    return None
+
+
+def logarithms(node: Node, _: Surroundings) -> Node | None:
+    """log(exp x), log(1 + exp x), log(1 + x), log(exp a + exp b), log(sum exp x) in their stable forms."""
+    assert isinstance(node, Map)
+    if node.fn == "log1p" and _is_map(node.args[0], "exp"):
+        return Map("softplus", node.args[0].args)  # type: ignore[attr-defined]
+    if node.fn == "log1p" and _is_map(node.args[0], "expm1"):
+        return node.args[0].args[0]  # type: ignore[attr-defined, no-any-return]
+    if node.fn != "log":
+        return None
+    match node.args[0]:
+        case Map("exp", (x,)):
+            return x
+        case Add((Map("exp", (a,)), Map("exp", (b,))), weights) if weights == (1, 1):
+            return Map("logaddexp", (a, b))
+        case Add() as total if (rest := _split_one(total)) is not None:
+            return Map("log1p", (rest,))
+        case Einsum((Map("exp", (x,)),), (term,), out) if len(set(term)) == len(term) and len(set(out)) == len(out):
+            summed = [axis for axis, label in enumerate(term) if label not in out]
+            if not summed:
+                return None
+            kept = [label for label in term if label in out]
+            return permute(reduce("logsumexp", x, summed), [out.index(label) for label in kept])
+        case _:
+            return None
+
+
+def exponentials(node: Node, _: Surroundings) -> Node | None:
+    """exp(log x) -> x, expm1(log1p x) -> x."""
+    assert isinstance(node, Map)
+    for outer, inner in (("exp", "log"), ("expm1", "log1p")):
+        if node.fn == outer and _is_map(node.args[0], inner):
+            return node.args[0].args[0]  # type: ignore[attr-defined, no-any-return]
+    return None
+
+
+def powers(node: Node, _: Surroundings) -> Node | None:
+    """x^1 -> x, x^0 -> 1, (x^a)^n -> x^(a n), (c x)^n -> c^n x^n, 1/(1 + exp x) -> sigmoid(-x)."""
+    assert isinstance(node, Map)
+    if node.fn != "power" or not isinstance(node.args[1], Const):
+        return None
+    base, exponent = node.args[0], node.args[1].value
+    if exponent == 1:
+        return base
+    if exponent == 0:
+        return ones(node.shape)
+    if exponent == -1 and (rest := _split_one(base)) is not None and _is_map(rest, "exp"):
+        return Map("sigmoid", (scale(rest.args[0], -1),))  # type: ignore[attr-defined]
+    if not isinstance(exponent, Fraction) or exponent.denominator != 1:
+        return None
+    if isinstance(base, Map) and base.fn == "power" and isinstance(base.args[1], Const):
+        return power(base.args[0], exact(base.args[1].value * exponent))
+    if isinstance(base, Add) and len(base.terms) == 1:
+        weight = evaluate_power(base.weights[0], exponent)
+        if weight is not None:
+            return scale(power(base.terms[0], exponent), weight)
+    return None
+
+
+def fold_numbers(node: Node, _: Surroundings) -> Node | None:
+    """A function of numbers alone is a number where that is exact, and is applied before it is broadcast."""
+    assert isinstance(node, Map)
+    numbers = [as_number(arg) for arg in node.args]
+    if all(number is not None for number in numbers):
+        value = _exact_value(node.fn, numbers)  # type: ignore[arg-type]
+        if value is not None:
+            return fill(node.shape, value)
+        if node.rank:
+            small = Map(node.fn, tuple(Const(number) for number in numbers if number is not None))
+            return broadcast(small, node.shape, ())
+        return None
+    args = [arg if number is None else Const(number) for arg, number in zip(node.args, numbers, strict=True)]
+    return rebuild(node, args) if tuple(args) != node.args else None
+
+
+_AT_ZERO = {
+    **dict.fromkeys(("exp", "cos", "cosh"), Fraction(1)),
+    **dict.fromkeys(("sin", "tan", "sinh", "tanh", "arcsin", "arctan", "expm1", "log1p", "erf"), Fraction(0)),
+    **dict.fromkeys(("abs", "sign", "relu"), Fraction(0)),
+}
+
+
+def _exact_value(fn: str, numbers: Sequence[Number]) -> Number | None:
+    if fn == "power":
+        return evaluate_power(numbers[0], numbers[1])
+    if fn == "greater":
+        return Fraction(int(numbers[0] > numbers[1]))
+    if numbers == [0]:
+        return _AT_ZERO.get(fn)
+    if numbers == [1] and fn in ("log", "log2", "log10"):
+        return Fraction(0)
+    return None
+
+
+def trivial_choice(node: Node, _: Surroundings) -> Node | None:
+    """where(c, x, x) -> x, and zero chosen on both sides is zero."""
+    assert isinstance(node, Map)
+    if node.fn != "where":
+        return None
+    condition, a, b = node.args
+    if a is b:
+        return a if not isinstance(a, Const) else fill(node.shape, a.value)
+    if is_zero(a) and is_zero(b):
+        return zeros(node.shape)
+    chosen = as_number(condition)
+    if chosen is None:
+        return None
+    taken = a if chosen != 0 else b
+    return fill(node.shape, taken.value) if isinstance(taken, Const) else taken

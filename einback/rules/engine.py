@@ -1,0 +1,90 @@
+"""The rewrite engine: bottom-up passes of rules until nothing changes.
+
+A rule is a function of a node and what is known of its surroundings; it returns an equal node, or None
+where it does not apply. A pass visits every node once, children first, and applies the rules of the node's
+kind until none fires; passes repeat until one changes nothing. Sharing is counted when a pass begins. While
+simplifying, a node that was made during the pass counts as shared: decisions that need a count wait for the
+next pass, so they do not depend on the order in which nodes are visited. While merging, the program is in
+normal form already and the order is its own, so a rebuilt node keeps the count of the one it replaces.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from einback.ir.nodes import Node
+from einback.ir.walk import count_uses, transform
+
+__all__ = ["Rule", "Surroundings", "rewrite"]
+
+_MOST_PASSES = 1000
+_MOST_STEPS = 1000  # rules applied to one node in one pass
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What a rule may ask about the program around a node."""
+
+    uses: Counter[Node]
+    merging: bool
+
+    def once(self, node: Node) -> bool:
+        """Whether a node is read in one place only (a node made during this pass is not known to be)."""
+        return self.uses.get(node, 2) == 1
+
+
+Rule = Callable[[Node, Surroundings], Node | None]
+Rules = Mapping[type[Node], Sequence[Rule]]
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One pass. `local` rules look at a node alone, so what they leave unchanged is settled for good."""
+
+    local: Rules
+    sharing: Rules
+    surroundings: Surroundings
+    settled: set[Node] = field(default_factory=set)
+
+    def visit(self, old: Node, node: Node) -> Node:
+        final = self._exhaust(node)
+        if self.surroundings.merging and final is not old:
+            self.surroundings.uses[final] += self.surroundings.uses[old]
+        return final
+
+    def _exhaust(self, node: Node) -> Node:
+        for _ in range(_MOST_STEPS):
+            changed = None
+            if node not in self.settled:
+                changed = self._first(self.local, node)
+                if changed is None:
+                    self.settled.add(node)
+            if changed is None:
+                changed = self._first(self.sharing, node)
+            if changed is None:
+                return node
+            node = changed
+        raise AssertionError(f"rewriting {node!r} does not end")
+
+    def _first(self, rules: Rules, node: Node) -> Node | None:
+        for rule in rules.get(type(node), ()):
+            changed = rule(node, self.surroundings)
+            if changed is not None and changed is not node:
+                return changed
+        return None
+
+
+def rewrite(roots: Sequence[Node], local: Rules, sharing: Rules, merging: bool) -> tuple[Node, ...]:
+    """The roots in normal form under the rules."""
+    current = tuple(roots)
+    settled: set[Node] = set()
+    for _ in range(_MOST_PASSES):
+        step = _Pass(local, sharing, Surroundings(count_uses(current), merging), settled)
+        new = transform(current, step.visit)
+        following = tuple(new[root] for root in current)
+        if following == current:
+            return current
+        current = following
+    raise AssertionError("rewriting does not end")

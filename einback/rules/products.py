@@ -1,0 +1,180 @@
+"""Rules for products: numbers, powers, sums of diagonals, softmax, and the canonical order of factors.
+
+    c x y                      = c (x y)                    (numbers leave the product)
+    x^a x^b                    = x^(a+b)                    (same labels)
+    (D + R) y                  = D y + R y                  (D an embedded diagonal)
+    exp(x) / sum exp(x)        = exp(x - logsumexp x)       (stable softmax)
+
+Collecting powers removes removable singularities: x^2 / x is x, also at 0.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from einback.ir.build import add, broadcast, const, einsum, exact, ones, power, reduce, scale, zeros
+from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones
+from einback.rules.engine import Surroundings
+from einback.rules.structure import embeds
+
+__all__ = ["canonical_order", "collect_powers", "distribute_diagonals", "pull_numbers", "softmax_of_exponentials"]
+
+Labels = tuple[int, ...]
+
+
+def pull_numbers(node: Node, _: Surroundings) -> Node | None:
+    """(c x) y -> c (x y): constants and the weights of scaled operands become the weight of the product."""
+    assert isinstance(node, Einsum)
+    weight: Number = Fraction(1)
+    kept: list[tuple[Node, Labels]] = []
+    for operand, term in zip(node.operands, node.labels, strict=True):
+        if isinstance(operand, Const):
+            weight = exact(weight * operand.value)
+        elif isinstance(operand, Add) and len(operand.terms) == 1:
+            weight = exact(weight * operand.weights[0])
+            kept.append((operand.terms[0], term))
+        else:
+            kept.append((operand, term))
+    if weight == 0:
+        return zeros(node.shape)
+    if kept == list(zip(node.operands, node.labels, strict=True)):
+        return None
+    if not kept:
+        return const(weight)
+    return scale(einsum([op for op, _ in kept], [term for _, term in kept], node.out), weight)
+
+
+def _base(node: Node) -> tuple[Node, Number]:
+    if isinstance(node, Map) and node.fn == "power" and isinstance(node.args[1], Const):
+        return node.args[0], node.args[1].value
+    return node, Fraction(1)
+
+
+def collect_powers(node: Node, _: Surroundings) -> Node | None:
+    """x[i]^a x[i]^b -> x[i]^(a+b)."""
+    assert isinstance(node, Einsum)
+    if len(node.operands) < 2:
+        return None
+    exponents: dict[tuple[Node, Labels], Number] = {}
+    for operand, term in zip(node.operands, node.labels, strict=True):
+        base, exponent = _base(operand)
+        key = (operand, term) if isinstance(operand, Ones) else (base, term)
+        exponents[key] = exact(exponents.get(key, 0) + (1 if isinstance(operand, Ones) else exponent))
+    if len(exponents) == len(node.operands):
+        return None
+    operands: list[Node] = []
+    terms: list[Labels] = []
+    for (base, term), exponent in exponents.items():
+        if isinstance(base, Ones):
+            factors: list[tuple[Node, Labels]] = [(base, term)]
+        elif exponent == 0:
+            sizes = [base.shape[term.index(label)] for label in dict.fromkeys(term)]
+            factors = [(Ones(size), (label,)) for size, label in zip(sizes, dict.fromkeys(term), strict=True)]
+        else:
+            factors = [(power(base, exponent), term)]
+        operands += [op for op, _ in factors]
+        terms += [labels for _, labels in factors]
+    if not operands:
+        return ones(())
+    return einsum(operands, terms, node.out)
+
+
+def distribute_diagonals(node: Node, _: Surroundings) -> Node | None:
+    """(D + R) y -> D y + R y, where D writes a diagonal: the sum of a diagonal and a full tensor is not formed."""
+    assert isinstance(node, Einsum)
+    for k, operand in enumerate(node.operands):
+        if not isinstance(operand, Add) or len(operand.terms) == 1:
+            continue
+        pairs = list(zip(operand.terms, operand.weights, strict=True))
+        thin = [pair for pair in pairs if embeds(pair[0])]
+        full = [pair for pair in pairs if not embeds(pair[0])]
+        if not thin:
+            continue
+        parts = [*thin] if not full else [*thin, (add(*zip(*full, strict=True)), Fraction(1))]
+        spread = [
+            einsum((*node.operands[:k], part, *node.operands[k + 1 :]), node.labels, node.out) for part, _ in parts
+        ]
+        return add(spread, [weight for _, weight in parts])
+    return None
+
+
+def softmax_of_exponentials(node: Node, _: Surroundings) -> Node | None:
+    """exp(x) / sum exp(x) -> exp(x - logsumexp(x))."""
+    assert isinstance(node, Einsum)
+    for k, (operand, term) in enumerate(zip(node.operands, node.labels, strict=True)):
+        if not (isinstance(operand, Map) and operand.fn == "exp") or len(set(term)) < len(term):
+            continue
+        for m, (other, own) in enumerate(zip(node.operands, node.labels, strict=True)):
+            total, exponent = _base(other)
+            if exponent != -1 or not isinstance(total, Einsum) or total.operands != (operand,):
+                continue
+            kept = tuple(range(operand.rank))  # labels of a single operand are its axes
+            if total.labels != (kept,) or len(set(total.out)) < len(total.out):
+                continue
+            if own != tuple(term[axis] for axis in total.out):
+                continue
+            summed = [axis for axis in kept if axis not in total.out]
+            x = operand.args[0]
+            level = reduce("logsumexp", x, summed)
+            stable = add((x, broadcast(level, x.shape, [a for a in kept if a not in summed])), (1, -1))
+            operands = [Map("exp", (stable,)) if i == k else op for i, op in enumerate(node.operands) if i != m]
+            return einsum(operands, [t for i, t in enumerate(node.labels) if i != m], node.out)
+    return None
+
+
+def canonical_order(node: Node, _: Surroundings) -> Node | None:
+    """Factors in an order that depends on the product alone: sorted by content, then by how they are wired."""
+    assert isinstance(node, Einsum)
+    if len(node.operands) == 1:
+        return None
+    order = _order(node)
+    if order == list(range(len(order))):
+        return None
+    return einsum([node.operands[k] for k in order], [node.labels[k] for k in order], node.out)
+
+
+def _order(node: Einsum) -> list[int]:
+    """Colour refinement: operands are coloured by content and the colours of their labels, labels by their
+    places in the output and in the operands, until nothing splits. Ties are then broken one at a time;
+    tied operands are nearly always images of each other, so that any choice gives the same product."""
+    count = len(node.operands)
+    content = [operand.digest for operand in node.operands]
+    if len(set(content)) == count:
+        return sorted(range(count), key=content.__getitem__)
+    label_colour = [
+        (tuple(k for k, out in enumerate(node.out) if out == label), repr(size))
+        for label, size in enumerate(node.sizes)
+    ]
+    labels = _rank(label_colour)
+    operands = _rank(content)
+    while True:
+        labels, operands = _refine(node, labels, operands)
+        tied = [colour for colour, uses in sorted(Counter(operands).items()) if uses > 1]
+        if not tied:
+            return sorted(range(count), key=operands.__getitem__)
+        chosen = operands.index(tied[0])
+        operands = [2 * c + (c == tied[0] and k != chosen) for k, c in enumerate(operands)]
+
+
+def _refine(node: Einsum, labels: list[int], operands: list[int]) -> tuple[list[int], list[int]]:
+    while True:
+        places: list[list[tuple[int, int]]] = [[] for _ in labels]
+        for colour, term in zip(operands, node.labels, strict=True):
+            for position, label in enumerate(term):
+                places[label].append((colour, position))
+        new_labels = _rank([(labels[k], tuple(sorted(seen))) for k, seen in enumerate(places)])
+        new_operands = _rank(
+            [(operands[k], tuple(new_labels[label] for label in term)) for k, term in enumerate(node.labels)]
+        )
+        if len(set(new_labels)) == len(set(labels)) and len(set(new_operands)) == len(set(operands)):
+            return new_labels, new_operands
+        labels, operands = new_labels, new_operands
+
+
+def _rank(keys: Sequence[Any]) -> list[int]:
+    """The place of each key among the distinct keys, sorted."""
+    place = {key: k for k, key in enumerate(sorted(set(keys)))}
+    return [place[key] for key in keys]

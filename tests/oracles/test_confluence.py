@@ -1,0 +1,107 @@
+"""Confluence: however terms, factors and labels are ordered, the normal form is the same node and prints the same."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import einback as eb
+from einback.rules.simplify import normalise
+
+_DECLARED = "A[n,n] B[n,m] C[m,n] u[n] v[m] w[n] s[]"
+_LETTERS = {"n": "abc", "m": "de"}
+
+
+def _tensors() -> dict[str, Any]:
+    names = [declared.partition("[")[0] for declared in _DECLARED.split()]
+    return dict(zip(names, eb.tensors(_DECLARED), strict=True))
+
+
+def _normal(y: Any) -> Any:
+    (node,) = normalise((y.node,))
+    return node
+
+
+@st.composite
+def products(draw: st.DrawFn) -> list[tuple[str, str]]:
+    """The factors of a scalar product: tensors and their labels."""
+    shapes = {d.partition("[")[0]: d.partition("[")[2].strip("]").replace(",", "") for d in _DECLARED.split()}
+    names = draw(st.lists(st.sampled_from(sorted(shapes)), min_size=1, max_size=4))
+    return [(name, "".join(draw(st.sampled_from(_LETTERS[size])) for size in shapes[name])) for name in names]
+
+
+@st.composite
+def sums(draw: st.DrawFn) -> list[tuple[int, list[tuple[str, str]]]]:
+    weights = st.sampled_from((-3, -1, 1, 2))
+    return [(draw(weights), draw(products())) for _ in range(draw(st.integers(1, 4)))]
+
+
+def _product(factors: list[tuple[str, str]], rng: random.Random) -> Any:
+    """The einsum of the factors in a random order, under renamed labels."""
+    tensors = _tensors()
+    factors = rng.sample(factors, len(factors))
+    letters = sorted(set("".join(labels for _, labels in factors)))
+    renamed = str.maketrans(dict(zip(letters, rng.sample("pqrstuvw", len(letters)), strict=True)))
+    spec = ",".join(labels.translate(renamed) for _, labels in factors) + "->"
+    return eb.einsum(spec, *(tensors[name] for name, _ in factors))
+
+
+def _sum(terms: list[tuple[int, list[tuple[str, str]]]], rng: random.Random) -> Any:
+    """The weighted sum, the terms in a random order and nested at random."""
+    parts = [weight * _product(factors, rng) for weight, factors in terms]
+    rng.shuffle(parts)
+    while len(parts) > 1:
+        k = rng.randrange(len(parts) - 1)
+        parts[k : k + 2] = [parts[k] + parts[k + 1]]
+    return parts[0]
+
+
+@given(terms=sums(), seed=st.integers(0, 10**6))
+def test_shuffled_polynomials_have_one_normal_form(terms: list[Any], seed: int):
+    rng = random.Random(seed)
+    first, second = _sum(terms, rng), _sum(terms, rng)
+    assert _normal(first) is _normal(second)
+
+
+@given(terms=sums(), seed=st.integers(0, 10**6))
+def test_shuffled_polynomials_have_one_gradient(terms: list[Any], seed: int):
+    rng = random.Random(seed)
+    first, second = eb.tanh(_sum(terms, rng)), eb.tanh(_sum(terms, rng))
+    for x in _tensors().values():
+        assert _normal(eb.grad(first, x)) is _normal(eb.grad(second, x))
+        assert str(eb.grad(first, x)) == str(eb.grad(second, x))
+
+
+_SAME = [
+    ("x.T A x", lambda t: t["u"] @ t["A"] @ t["w"], lambda t: eb.einsum("i,j,ij->", t["u"], t["w"], t["A"])),
+    (
+        "trace of a product",
+        lambda t: eb.einsum("ij,ji->", t["B"], t["C"]),
+        lambda t: eb.einsum("ii->", t["C"] @ t["B"]),
+    ),
+    ("powers", lambda t: t["u"] * t["u"] * t["u"], lambda t: t["u"] ** 2 * t["u"]),
+    ("like terms", lambda t: 2 * t["u"] - t["w"] + t["u"], lambda t: 3 * t["u"] - t["w"]),
+    ("softmax", lambda t: eb.softmax(t["u"]), lambda t: eb.exp(t["u"]) / eb.sum(eb.exp(t["u"]))),
+    ("softplus", lambda t: eb.softplus(t["u"]), lambda t: eb.log(1 + eb.exp(t["u"]))),
+    ("log of a softmax", lambda t: eb.log_softmax(t["u"]), lambda t: eb.log(eb.softmax(t["u"]))),
+    ("cancelled", lambda t: t["u"] - t["u"] + t["w"], lambda t: t["w"]),
+    ("double transpose", lambda t: t["B"].T.T, lambda t: t["B"]),
+    ("identity", lambda t: eb.eye("n") @ t["u"], lambda t: t["u"]),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), [pair[1:] for pair in _SAME], ids=[pair[0] for pair in _SAME])
+def test_two_ways_to_write_it(one: Any, other: Any):
+    tensors = _tensors()
+    assert _normal(one(tensors)) is _normal(other(tensors))
+
+
+def test_the_hessian_of_a_quadratic_form_does_not_read_x():
+    tensors = _tensors()
+    x, A = tensors["u"], tensors["A"]
+    hessian = eb.hessian(x @ A @ x, x)
+    assert _normal(hessian) is _normal(A + A.T)
