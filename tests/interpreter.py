@@ -121,6 +121,7 @@ def _reduce(fn: str, array: np.ndarray, axes: tuple[int, ...]) -> Any:
         case "prod":
             return np.prod(array, axis=axes)
         case "logsumexp":
+            array = array.astype(float) if array.dtype.kind in "biu" else array
             top = np.max(array, axis=axes, keepdims=True, initial=-np.inf)
             finite = np.where(np.isfinite(top), top, 0)
             return np.log(np.sum(np.exp(array - finite), axis=axes)) + np.squeeze(finite, axis=axes)

@@ -56,7 +56,7 @@ def _along(name: str, x: Operand, axis: Axis) -> Tensor:
     return combine(composite.AXIS_FUNCTIONS[name](x.node, axes), x.names, [x])
 
 
-def _tensor(x: Operand) -> Tensor:
+def _tensor(x: object) -> Tensor:
     return x if isinstance(x, Tensor) else Tensor(nodes_of([x])[0], (), Scope())
 
 

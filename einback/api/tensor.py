@@ -6,12 +6,14 @@ Operators broadcast as NumPy does, on symbolic sizes: axes are aligned from the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from einback.api.scope import Known, Scope, gather
 from einback.errors import EinbackError, NotationError, ShapeError, did_you_mean
 from einback.formula.index import Names, expression, latex, text
 from einback.ir.build import const, einsum, size_of
+from einback.ir.data import from_data, to_data
 from einback.ir.nodes import Input, Node, Number, Shape
 from einback.ir.sizes import Equality, Size
 from einback.rules import composite
@@ -23,6 +25,7 @@ Axis = int | str | Sequence[int | str] | None
 Operand = Any  # a Tensor or a number
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False, weakref_slot=True)
 class Tensor:
     """A symbolic tensor: what `tensors`, `einsum` and every operation return.
 
@@ -38,34 +41,15 @@ class Tensor:
     X[n,d] W[d,c] + b[c]
     """
 
-    __slots__ = ("__weakref__", "derived", "like", "name", "names", "node", "scope")
-    __array_ufunc__: ClassVar[None] = None  # NumPy leaves mixed arithmetic to the operators below
-    __iter__: ClassVar[None] = None
-
     node: Node
     names: tuple[str, ...]
     scope: Scope
-    name: str
-    like: Input | None
-    derived: bool
+    name: str = ""
+    like: Input | None = None  # the input whose dtype a gradient has
+    derived: bool = False  # whether it is a derivative, for the plan's report
 
-    def __init__(
-        self,
-        node: Node,
-        names: Sequence[str],
-        scope: Scope,
-        *,
-        name: str = "",
-        like: Input | None = None,
-        derived: bool = False,
-    ) -> None:
-        for slot, value in (("node", node), ("names", tuple(names)), ("scope", scope)):
-            object.__setattr__(self, slot, value)
-        for slot, value in (("name", name), ("like", like), ("derived", derived)):
-            object.__setattr__(self, slot, value)
-
-    def __setattr__(self, slot: str, value: object) -> None:
-        raise AttributeError(f"a tensor does not change: {slot} cannot be set")
+    __array_ufunc__: ClassVar[None] = None  # NumPy leaves mixed arithmetic to the operators below
+    __iter__: ClassVar[None] = None
 
     # What it is
 
@@ -129,11 +113,26 @@ class Tensor:
         return expression(node, names)
 
     def __repr__(self) -> str:
-        axes = [f"{name}:{size}" if name and name != size else str(size) for name, size in zip(self.names, self.shape)]
+        pairs = zip(self.names, self.shape, strict=True)
+        axes = [f"{name}:{size}" if name and name != size else str(size) for name, size in pairs]
         return f"<Tensor {self.name or type(self.node).__name__.lower()}[{','.join(axes)}]>"
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled as data: what was declared, flattened."""
+        known = self.known()
+        roots = [self.node, *known.inputs, *known.tensors, *([self.like] if self.like else [])]
+        facts = (
+            self.names,
+            list(known.inputs.values()),
+            [list(known.inputs).index(node) for node in known.parameters],
+            dict(known.size_names),
+            sorted(known.equalities, key=repr),
+            list(known.tensors.values()),
+        )
+        return _loaded, (to_data(roots), facts, self.name, self.derived)
 
     def _printable(self) -> tuple[Node, str, Names]:
         known = self.known()
@@ -206,6 +205,22 @@ class Tensor:
         )
 
 
+def _loaded(data: Any, facts: tuple[Any, ...], name: str, derived: bool) -> Tensor:
+    names, input_names, parameters, size_names, equalities, tensor_names = facts
+    node, *rest = from_data(data)
+    inputs = dict(zip(rest, input_names, strict=False))
+    named = dict(zip(rest[len(input_names) :], tensor_names, strict=False))
+    like = rest[-1] if len(rest) > len(input_names) + len(tensor_names) else None
+    scope = Scope(
+        inputs,  # type: ignore[arg-type]
+        tuple(rest[k] for k in parameters),
+        size_names,
+        frozenset(equalities),
+        named,
+    )
+    return Tensor(node, names, scope, name, like, derived)  # type: ignore[arg-type]
+
+
 def nodes_of(operands: Iterable[Operand]) -> list[Node]:
     """The nodes of tensors and numbers."""
     return [operand.node if isinstance(operand, Tensor) else _number(operand) for operand in operands]
@@ -239,7 +254,7 @@ def combine(
         scope = Scope(size_names=size_names or {}, equalities=equalities, parents=parents)
     if equalities:
         gather([scope])
-    return Tensor(node, names, scope, name=name, like=like, derived=derived)
+    return Tensor(node, tuple(names), scope, name, like, derived)
 
 
 def elementwise(build: Callable[..., Node], *operands: Operand) -> Tensor:
@@ -321,7 +336,7 @@ def declared(node: Input, names: Sequence[str], *, parameter: bool = False) -> T
         parameters=(node,) if parameter else (),
         size_names={size: (name.rstrip("'"),) for size, name in zip(node.sizes, names, strict=True) if name},
     )
-    return Tensor(node, names, scope, name=node.name)
+    return Tensor(node, tuple(names), scope, node.name)
 
 
 def _check_notation(notation: str) -> None:

@@ -7,12 +7,12 @@ found again here, in sums too: in `x - logsumexp[c](x) + y` the first two terms 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from einback.ir.build import exact
 from einback.ir.nodes import Add, Const, Delta, Einsum, Map, Node, Number, Ones, Reduce
-from einback.ir.sizes import Size
+from einback.ir.sizes import Classes, Size
 from einback.ir.walk import children
 
 __all__ = ["LogSoftmax", "is_size", "log_softmax_items", "parts", "sizes_of", "softmax", "view", "walk"]
@@ -104,12 +104,12 @@ def _broadcast_level(node: Node, named: Container[Node]) -> Reduce | None:
     """The logsumexp that a node lays back along the axes it was taken over."""
     if not isinstance(node, Einsum) or node in named or len(set(node.out)) < len(node.out):
         return None
-    level = [
-        (op, labels) for op, labels in zip(node.operands, node.labels, strict=True) if not isinstance(op, Ones)
-    ]
-    if len(level) != 1 or not isinstance(level[0][0], Reduce) or len(node.out) != len(node.sizes):
+    level = [(op, labels) for op, labels in zip(node.operands, node.labels, strict=True) if not isinstance(op, Ones)]
+    if len(level) != 1 or len(node.out) != len(node.sizes):
         return None
     reduced, labels = level[0]
+    if not isinstance(reduced, Reduce):
+        return None
     kept = tuple(k for k in range(reduced.arg.rank) if k not in reduced.axes)
     if reduced.fn != "logsumexp" or reduced in named or reduced.arg.rank != node.rank:
         return None
@@ -133,11 +133,19 @@ def walk(roots: Sequence[Node], named: Container[Node] = ()) -> Iterator[Node]:
             stack.extend((part, False) for part in reversed(parts(node, named)))
 
 
-def sizes_of(nodes: Sequence[Node]) -> list[Size]:
-    """The sizes of all axes and labels, in order of first appearance."""
+def sizes_of(nodes: Iterable[Node]) -> tuple[list[Size], Classes]:
+    """The sizes of all axes, in order of first appearance, and which of them labels have made equal."""
     seen: dict[Size, None] = {}
+    classes = Classes()
     for node in nodes:
         seen.update(dict.fromkeys(node.shape))
         if isinstance(node, Einsum):
-            seen.update(dict.fromkeys(node.sizes))
-    return list(seen)
+            for operand, labels in zip(node.operands, node.labels, strict=True):
+                for size, label in zip(operand.shape, labels, strict=True):
+                    seen.setdefault(size)
+                    classes.unite(size, node.sizes[label])
+        elif isinstance(node, Add | Map):
+            for part in children(node):
+                for size, whole in zip(part.shape, node.shape, strict=False):
+                    classes.unite(size, whole)
+    return list(seen), classes

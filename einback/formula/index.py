@@ -1,13 +1,13 @@
 """Formulas in index notation: text that parses back to the same program, and LaTeX.
 
-    >>> from einback.ir.build import add, broadcast, einsum
-    >>> from einback.ir.nodes import Input, Map
-    >>> X, W, b = Input("X", ("n", "d"), ()), Input("W", ("d", "c"), ()), Input("b", ("c",), ())
-    >>> Z = add([einsum([X, W], ["nd", "dc"], "nc"), broadcast(b, ("n", "c"), (1,))])
-    >>> print(text(Map("tanh", (Z,)), "H", Names()))
-    H[n,c] = tanh(X[n,d] W[d,c] + b[c])
-    >>> print(latex(Z, "Z", Names(free=("i", "j"))))
-    Z_{ij} = X_{id} W_{dj} + b_{j}
+>>> from einback.ir.build import add, broadcast, einsum
+>>> from einback.ir.nodes import Input, Map
+>>> X, W, b = Input("X", ("n", "d"), ()), Input("W", ("d", "c"), ()), Input("b", ("c",), ())
+>>> Z = add([einsum([X, W], ["nd", "dc"], "nc"), broadcast(b, ("n", "c"), (1,))])
+>>> print(text(Map("tanh", (Z,)), "H", Names()))
+H[n,c] = tanh(X[n,d] W[d,c] + b[c])
+>>> print(latex(Z, "Z", Names(free=("i", "j"))))
+Z_{ij} = X_{id} W_{dj} + b_{j}
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def texts(roots: Sequence[Node], root_names: Sequence[str], names_of_each: Seque
 def expression(root: Node, names: Names) -> str:
     """The right-hand side of a result, with `where` lines for what it defines."""
     program = arrange([root], [""], [names])
-    return "\n".join([_right(program, program.results[0], 0), *_where(program)])
+    return "\n".join([_right(program, program.results[0], 0, whole=False), *_where(program)])
 
 
 def line(node: Node, name: str, given: Mapping[Node, str], names: Names) -> str:
@@ -47,7 +47,7 @@ def line(node: Node, name: str, given: Mapping[Node, str], names: Names) -> str:
     known = {part: own for part, own in given.items() if part is not node}
     program = arrange([node], [name], [names], known)
     result = program.results[0]
-    writer = TextWriter(result.chosen, program.names)
+    writer = TextWriter(result.chosen, program.names, whole=False)
     return f"{name}{writer.indices(result.left)} = {writer.expression(result.body)}"
 
 
@@ -72,10 +72,10 @@ def _line(program: Program, statement: Statement, lead: str = "") -> str:
     return f"{left} = {_right(program, statement, len(left) + 3)}"
 
 
-def _right(program: Program, statement: Statement, column: int) -> str:
+def _right(program: Program, statement: Statement, column: int, whole: bool = True) -> str:
     """A right-hand side that begins at a column; a long sum goes on below, every line with its sign."""
     lines = [""]
-    for term in TextWriter(statement.chosen, program.names).terms(statement.body):
+    for term in TextWriter(statement.chosen, program.names, whole).terms(statement.body):
         longer = f"{lines[-1]} {term}" if lines[-1] else term
         if lines[-1] and column + len(longer) > _WIDE:
             lines.append(term)

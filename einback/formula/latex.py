@@ -20,12 +20,12 @@ from einback.rules.scalar import row
 
 __all__ = ["LatexWriter", "index_latex", "tensor_latex"]
 
-_GREEK: Final = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon "
-    "phi chi psi omega"
-).split()
-_ESCAPED: Final = {c: rf"\{c}" for c in "{}$&#%_"} | {"\\": r"\backslash ", "^": r"\hat{}", "~": r"\tilde{}"}
-
+_GREEK: Final = frozenset(
+    {
+        *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"),
+        *("nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
+    }
+)
 _OVER: Final = {
     "sum": r"\sum_{%s} ",
     "prod": r"\prod_{%s} ",
@@ -58,7 +58,7 @@ class LatexWriter:
 
     def product(self, tree: Product) -> str:
         """A product without its sign; scalars that it is divided by go under a fraction in front of tensors."""
-        coefficient = abs(tree.coefficient)
+        coefficient = tree.magnitude
         top, bottom = coefficient, [*tree.divisors]
         if isinstance(coefficient, Fraction):
             top = Fraction(coefficient.numerator)
@@ -68,17 +68,15 @@ class LatexWriter:
         if top != 1 or not factors:
             factors.insert(0, Number(top))
         if not bottom:
-            return self.side_by_side(factors)
+            return self.atom(factors[0]) if len(factors) == 1 and isinstance(factors[0], Over) else self.chain(factors)
         whole = any(part.free for part in bottom) or not any(factor.free for factor in factors)
         above = factors if whole else factors[: len(factors) - len(tree.factors)] or [Number(Fraction(1))]
-        fraction = rf"\frac{{{self.side_by_side(above)}}}{{{self.side_by_side(bottom)}}}"
-        return fraction if whole else " ".join([fraction, *map(self.factor, tree.factors)])
+        fraction = _fraction(
+            *(self.expression(part[0]) if len(part) == 1 else self.chain(part) for part in (above, bottom))
+        )
+        return fraction if whole else f"{fraction} {self.chain(tree.factors)}"
 
-    def side_by_side(self, factors: Sequence[Tree]) -> str:
-        if len(factors) == 1 and not isinstance(factors[0], Over):
-            return self.expression(factors[0])
-        if len(factors) == 1:
-            return self.atom(factors[0])
+    def chain(self, factors: Sequence[Tree]) -> str:
         return " ".join(map(self.factor, factors))
 
     def factor(self, tree: Tree) -> str:
@@ -122,10 +120,12 @@ class LatexWriter:
         if tree.root:
             return rf"\sqrt{{{self.expression(tree.base)}}}"
         base = self.factor(tree.base)
-        plain = isinstance(tree.base, Ref) and "^" not in base and "'" not in base
-        if not plain and not isinstance(tree.base, Sum | Product | Number | SizeOf | Over):
+        raised = not isinstance(tree.base, Ref) or "^" in base
+        if raised and not base.endswith(r"\right)") and not isinstance(tree.base, Number | SizeOf):
             base = _bracketed(base)
-        return f"{base}^{{{self.expression(tree.exponent)}}}"
+        exponent = tree.exponent
+        shown = str(exponent.value) if isinstance(exponent, Number) else self.expression(exponent)
+        return f"{base}^{{{shown}}}"
 
     def indices(self, indices: Sequence[Index]) -> str:
         return f"_{{{_listed([self.chosen[index] for index in indices])}}}" if indices else ""
@@ -155,18 +155,21 @@ def number(value: Value) -> str:
     r"""A number; one that is long or not finite in the form that LaTeX knows.
 
     >>> number(Fraction(-1, 2)), number(1e-7), number(float("inf"))
-    ('-\\frac{1}{2}', '1 \\cdot 10^{-7}', '\\infty')
+    ('-\\frac{1}{2}', '10^{-7}', '\\infty')
     """
     if isinstance(value, Fraction):
-        shown = _fraction(str(abs(value.numerator)), [str(value.denominator)] if value.denominator > 1 else [])
-        return f"-{shown}" if value < 0 else shown
+        top, bottom = str(abs(value.numerator)), str(value.denominator)
+        return ("-" if value < 0 else "") + (_fraction(top, bottom) if bottom != "1" else top)
     mantissa, _, exponent = repr(value).partition("e")
     mantissa = mantissa.replace("inf", r"\infty").replace("nan", r"\mathrm{NaN}")
-    return mantissa + (rf" \cdot 10^{{{int(exponent)}}}" if exponent else "")
+    if not exponent:
+        return mantissa
+    power = f"10^{{{int(exponent)}}}"
+    return power if mantissa == "1" else rf"{mantissa} \cdot {power}"
 
 
-def _fraction(top: str, bottom: Sequence[str]) -> str:
-    return rf"\frac{{{top}}}{{{' '.join(bottom)}}}" if bottom else top
+def _fraction(top: str, bottom: str) -> str:
+    return rf"\frac{{{top}}}{{{bottom}}}"
 
 
 def _bracketed(text: str) -> str:
@@ -188,10 +191,10 @@ def _word(word: str) -> str:
         return _greek(word)
     if word.isdecimal() and word.isascii():
         return word
-    if word.isascii():
-        text = "".join(_ESCAPED.get(char, char) for char in word)
-        return text if len(word) == 1 and word.isalpha() else rf"\mathrm{{{text}}}"
-    return rf"\text{{{''.join(_ESCAPED.get(char, char) for char in word)}}}"
+    if word.isascii() and word.isalpha() and len(word) == 1:
+        return word
+    text = "".join(char if char.isalnum() else r"\_" for char in word)
+    return rf"\mathrm{{{text}}}" if word.isascii() else rf"\text{{{text}}}"
 
 
 def _greek(word: str) -> str:

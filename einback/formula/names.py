@@ -14,7 +14,7 @@ from itertools import chain, count
 from string import ascii_lowercase
 
 from einback.ir.nodes import Node
-from einback.ir.sizes import Size
+from einback.ir.sizes import Classes, Size
 
 __all__ = ["IndexNames", "Names"]
 
@@ -35,7 +35,7 @@ class Names:
 
 
 class IndexNames:
-    """The index names of one printed program.
+    """The index names of one printed program; sizes that `classes` knows to be equal share their names.
 
     >>> names = IndexNames({"n": ("q", "k")})
     >>> names.reserve(["n", 3])
@@ -45,20 +45,26 @@ class IndexNames:
     'j'
     """
 
-    def __init__(self, pool: Mapping[Size, tuple[str, ...]]) -> None:
-        self._pool = pool
+    def __init__(self, pool: Mapping[Size, tuple[str, ...]], classes: Classes | None = None) -> None:
+        self._classes = classes or Classes()
+        self._pool: dict[Size, dict[str, None]] = {}
+        for size, names in pool.items():
+            self._pool.setdefault(self._classes.find(size), {}).update(dict.fromkeys(names))
         self._owner: dict[str, Size] = {}
         self._first: dict[Size, str] = {}  # the first name picked for each size
 
-    def reserve(self, sizes: Iterable[Size]) -> None:
-        """Let sizes claim the user's names for them, and symbols their own."""
+    def reserve(self, sizes: Iterable[Size], wishes: Iterable[tuple[str, Size]] = ()) -> None:
+        """Let symbols claim their own names, then sizes those wished for, then those that the user gave them."""
         sizes = list(sizes)
         for size in sizes:
-            for name in self._pool.get(size, ()):
-                self.claim(name, size)
-        for size in sizes:
             if isinstance(size, str):
+                self._pool.setdefault(self._classes.find(size), {}).setdefault(size)
                 self.claim(size, size)
+        for name, size in wishes:
+            self.claim(name, size)
+        for size in sizes:
+            for name in self._pool.get(self._classes.find(size), ()):
+                self.claim(name, size)
 
     def block(self, names: Iterable[str]) -> None:
         """Keep names from indices: the text takes a scalar of the same name for a misplaced index."""
@@ -67,11 +73,12 @@ class IndexNames:
 
     def claim(self, name: str, size: Size) -> bool:
         """Whether `name` may stand for `size` from now on."""
-        base = name.rstrip("'")
+        base, size = name.rstrip("'"), self._classes.find(size)
         return base.isidentifier() and self._owner.setdefault(base, size) == size
 
     def pick(self, size: Size, taken: Collection[str], preferred: str = "") -> str:
         """A name for an index of this size that is not among `taken`."""
+        size = self._classes.find(size)
         if preferred and preferred not in taken and self.claim(preferred, size):
             name = preferred
         else:
@@ -81,11 +88,10 @@ class IndexNames:
 
     def shown(self, size: Size) -> str:
         """The name of an index of this size that the program shows, or an empty string."""
-        return self._first.get(size, "").rstrip("'")
+        return self._first.get(self._classes.find(size), "").rstrip("'")
 
     def _candidates(self, size: Size) -> Iterator[str]:
-        own = [*self._pool.get(size, ()), *([size] if isinstance(size, str) else [])]
-        own = [name for name in dict.fromkeys(own) if self.claim(name, size)]
+        own = [name for name in self._pool.get(size, ()) if self.claim(name, size)]
         if own:
             yield from own
         else:

@@ -13,17 +13,19 @@ tensor names and their wiring tell the factors apart.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from einback.formula.tree import Call, Eye, Fill, Index, Number, Over, Power, Product, Ref, SizeOf, Sum, Tree, subtrees
+from einback.formula.tree import Call, Eye, Fill, Index, Number, Over, Power, Product, Ref, SizeOf, Tree, subtrees
 from einback.rules.scalar import row
 
 __all__ = ["chain_order", "natural", "term_order"]
 
 Key = tuple[Any, ...]
 
+_MASK = 5  # the kind of a comparison
 _MANY = 8  # up to so many factors, every one is tried as the first of the chain
 
 
@@ -36,9 +38,10 @@ def chain_order(factors: Sequence[Tree], out: Sequence[Index]) -> tuple[Tree, ..
     """The factors of a product whose result carries the indices `out`, in reading order."""
     place = {index: k for k, index in enumerate(out)}
     groups: tuple[list[Tree], ...] = ([], [], [], [])
-    contracts = any(index not in place for factor in factors for index in factor.free)
+    carried = Counter(index for factor in factors for index in factor.free if index not in place)
+    contracts = any(count > 1 for count in carried.values())
     for factor in factors:
-        groups[_group(factor, place if contracts else {})].append(factor)
+        groups[_group(factor, place, contracts)].append(factor)
     scalars, deltas, chain, entrywise = groups
     wired = {id(factor): _wiring(factor, place) for factor in factors}
 
@@ -67,12 +70,14 @@ def term_order(terms: Sequence[Product], out: Sequence[Index]) -> tuple[Product,
     return tuple(sorted(terms, key=looks))
 
 
-def _group(factor: Tree, place: dict[Index, int]) -> int:
+def _group(factor: Tree, place: dict[Index, int], contracts: bool) -> int:
+    """Scalars, deltas, the chain, or what multiplies it entry by entry: masks, and what has all output indices."""
     if isinstance(factor, Eye | Fill):
         return 1
     if not factor.free:
         return 0
-    return 3 if place and place.keys() == set(factor.free) else 2
+    whole = contracts and bool(place) and place.keys() == set(factor.free)
+    return 3 if whole or _kind(factor) == _MASK else 2
 
 
 def _kind(tree: Tree) -> int:
@@ -85,7 +90,7 @@ def _kind(tree: Tree) -> int:
         case SizeOf():
             return 1
         case Call():
-            return 5 if row(tree.fn).predicate else 2
+            return _MASK if row(tree.fn).predicate else 2
         case Over():
             return 3
         case _:
@@ -116,9 +121,9 @@ def _chain(factors: Sequence[Tree], place: dict[Index, int]) -> Sequence[Tree]:
     """The best of the greedy chains, one from each factor; the given order decides ties."""
     if len(factors) < 2:
         return factors
-    starts = range(len(factors))
+    starts = list(range(len(factors)))
     if len(factors) > _MANY:
-        starts = range(1) if not place else sorted(starts, key=lambda k: _first_place(factors[k], place))[:1]
+        starts = [min(starts, key=lambda k: _first_place(factors[k], place))]
     chains = [_grow(list(factors), start, place) for start in starts]
     return min(chains, key=lambda chain: _flaws(chain, place))
 

@@ -57,17 +57,16 @@ def arrange(
     defined = definitions(roots, users, given)
     taken = [*root_names, *given.values(), *(node.name for node in shown if isinstance(node, Input))]
     named = dict(given) | tensor_names(defined, users, taken, shown)
-    named |= {root: name for root, name in zip(reversed(roots), reversed(root_names), strict=True)}
+    named |= dict(zip(reversed(roots), reversed(root_names), strict=True))  # a root that stands twice: its first name
 
-    index_names = IndexNames(pool)
+    sizes, classes = sizes_of(shown)
+    index_names = IndexNames(pool, classes)
     index_names.block(node.name for node in shown if isinstance(node, Input) and not node.rank)
-    for root, rim in zip(roots, rims, strict=True):
-        for size, name in zip(root.shape, rim.free, strict=False):
-            index_names.claim(name, size)
-    index_names.reserve(sizes_of(shown))
+    wishes = [wish for root, rim in zip(roots, rims, strict=True) for wish in zip(rim.free, root.shape, strict=False)]
+    index_names.reserve(sizes, wishes)
 
     writer = _Arranger(Reader(named), index_names, {named[node]: node for node in (*defined, *roots)}, {})
-    results = []
+    results: list[Statement] = []
     for root, name, rim in zip(roots, root_names, rims, strict=True):
         again = any(done.name == named[root] for done in results)
         results.append(writer.statement(root, name, rim.free, again))
@@ -80,7 +79,7 @@ class _Arranger:
     reader: Reader
     names: IndexNames
     nodes: dict[str, Node]
-    met: dict[Node, tuple[str, ...]]  # the index names under which a defined node is read first
+    met: dict[Node, tuple[str, ...]]  # the index names under which a defined node is read first, plain ones first
 
     def statement(self, node: Node, name: str, preferred: Sequence[str], again: bool = False) -> Statement:
         """The statement that defines a node; one that is defined `again` is read by its other name."""
@@ -93,5 +92,11 @@ class _Arranger:
         chosen = name_indices(body, chosen, self.names)
         for ref in references(body):
             if (target := self.nodes.get(ref.name)) is not None:
-                self.met.setdefault(target, tuple(chosen[index] for index in ref.indices))
+                read = tuple(chosen[index] for index in ref.indices)
+                if target not in self.met or _primes(read) < _primes(self.met[target]):
+                    self.met[target] = read
         return Statement(name, left, body, chosen)
+
+
+def _primes(names: tuple[str, ...]) -> int:
+    return sum(name.count("'") for name in names)

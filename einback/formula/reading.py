@@ -6,7 +6,7 @@ A broadcast is an index that is simply absent; where nothing around carries it, 
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from einback.formula.forms import LogSoftmax, is_size, log_softmax_items, softmax
@@ -158,7 +158,11 @@ def _product(weight: Value, factors: Sequence[Tree], bound: Sequence[Index], out
             case Product():
                 weight = exact(weight * factor.coefficient)
                 kept += factor.factors
-                divisors += factor.divisors
+                for divisor in factor.divisors:
+                    if isinstance(divisor, Number) and divisor.value != 0:
+                        weight = exact(weight / divisor.value)
+                    else:
+                        divisors.append(divisor)
                 sums += factor.bound
             case _:
                 kept.append(factor)
@@ -170,7 +174,8 @@ def _product(weight: Value, factors: Sequence[Tree], bound: Sequence[Index], out
         else:
             kept.append(length)
     sums = [index for index in sums if index in present]
-    product = Product(weight, chain_order(kept, out), chain_order(divisors, out), tuple(sums))
+    below = sorted(chain_order(divisors, out), key=lambda divisor: not divisor.free)
+    product = Product(weight, chain_order(kept, out), tuple(below), tuple(sums))
     if product.plain and not sums:
         return kept[0]
     return product if kept or divisors else Number(weight)

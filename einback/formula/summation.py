@@ -105,8 +105,13 @@ def _stays(tree: Tree, index: Index, factor: bool) -> bool:
 
 
 def _shared(total: Sum) -> Sum:
-    """Parallel terms sum over the same indices, as far as every term has one of that size."""
+    """Parallel terms sum over the same indices, as far as every term has one of that size.
+
+    Tensors that are summed one by one keep indices of their own: `a[i] + b[j]` has two sums, `a[i] + b[i]` one.
+    """
     first, *others = total.terms
+    if sum(len(term.factors) + len(term.divisors) < 2 for term in total.terms) > 1:
+        return total
     free: list[dict[Size, list[Index]]] = [_by_size(term) for term in total.terms]
     terms = [first]
     kept: list[Index] = []

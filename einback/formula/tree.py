@@ -164,6 +164,11 @@ class Product(Tree):
         self._seal((part.free for part in self.factors + self.divisors), self.bound)
 
     @property
+    def magnitude(self) -> Value:
+        """The coefficient without its sign."""
+        return -self.coefficient if self.coefficient < 0 else self.coefficient
+
+    @property
     def plain(self) -> bool:
         """Whether it is written as its only factor is."""
         return self.coefficient == 1 and len(self.factors) == 1 and not self.divisors

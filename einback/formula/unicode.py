@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,6 +24,7 @@ class TextWriter:
 
     chosen: Mapping[Index, str]
     names: IndexNames
+    whole: bool = True  # the text has to parse: `size(n)` needs an n that it shows
 
     def expression(self, tree: Tree) -> str:
         """A tree as a right-hand side, an argument, or the content of parentheses."""
@@ -38,11 +40,13 @@ class TextWriter:
 
     def terms(self, tree: Tree) -> list[str]:
         """The terms of a right-hand side, each with the sign that joins it to what stands before it."""
+        if isinstance(tree, Product) and tree.plain:
+            tree = tree.factors[0]
         match tree:
             case Sum():
                 first, *others = tree.terms
-                signed = [("- " if term.coefficient < 0 else "+ ") + self.product(term) for term in others]
-                return [*self.terms(first), *signed]
+                signs = ["-" if first.coefficient < 0 else "", *("- " if t.coefficient < 0 else "+ " for t in others)]
+                return [sign + self.product(term) for sign, term in zip(signs, tree.terms, strict=True)]
             case Product():
                 return [("-" if tree.coefficient < 0 else "") + self.product(tree)]
             case _:
@@ -50,7 +54,7 @@ class TextWriter:
 
     def product(self, tree: Product) -> str:
         """A product without its sign."""
-        coefficient = abs(tree.coefficient)
+        coefficient = tree.magnitude
         factors = [self.factor(factor) for factor in tree.factors]
         divisors = [self.factor(divisor) for divisor in tree.divisors]
         if not factors and len(divisors) == 1 and not tree.bound and isinstance(coefficient, Fraction):
@@ -93,9 +97,10 @@ class TextWriter:
                 raise TypeError(f"{type(tree).__name__} is no atom")
 
     def length(self, size: Size) -> str:
-        """The length of an index that the program shows; one that it does not show is counted."""
-        if name := self.names.shown(size):
-            return f"size({name})"
+        """The length of an index; one that the program does not show is counted."""
+        name = self.names.shown(size)
+        if name or not self.whole:
+            return f"size({name or self.names.pick(size, ())})"
         name = self.names.pick(size, ())
         return f"sum[{name}](ones[{name}])"
 
@@ -123,9 +128,11 @@ class TextWriter:
 def number(value: Value) -> str:
     """A number as the notation reads it.
 
-    >>> number(Fraction(-1, 2)), number(0.1), number(float("inf"))
-    ('-1/2', '0.1', 'inf')
+    >>> number(Fraction(-1, 2)), number(0.1), number(float("nan"))
+    ('-1/2', '0.1', '(inf - inf)')
     """
+    if math.isnan(value):
+        return "(inf - inf)"
     return str(value) if isinstance(value, Fraction) else repr(value)
 
 

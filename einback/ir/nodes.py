@@ -64,7 +64,7 @@ class Node(metaclass=Interned):
         return f"<{type(self).__name__} {list(self.shape)} {self.digest.hex()[:8]}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a node is pickled as data: see einback.ir.data")
+        raise TypeError("nodes are stored as data, a whole program at a time: see einback.ir.data")
 
     def _seal(self, shape: Shape, *content: object) -> None:
         """Fix the derived fields: the shape, and a digest of the kind, its fields and its children."""

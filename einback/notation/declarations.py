@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from einback.errors import Span
 from einback.ir.sizes import Size
-from einback.notation import messages
+from einback.notation import messages, string_messages
 from einback.notation.tokens import Token, tokenize
 from einback.notation.unify import base, distinct_names
 
@@ -38,11 +38,11 @@ def parse_declarations(text: str) -> list[Declared]:
     while reader.token.kind != "end":
         one = reader.tensor()
         if one.name in found:
-            raise messages.declared_twice(one.name, text, one.span)
+            raise string_messages.declared_twice(one.name, text, one.span)
         found[one.name] = one
         reader.skip_comma()
     if not found:
-        raise messages.no_declaration()
+        raise string_messages.no_declaration()
     return list(found.values())
 
 
@@ -50,7 +50,7 @@ def parse_declaration(text: str) -> Declared:
     """The one tensor that a text declares."""
     found = parse_declarations(text)
     if len(found) > 1:
-        raise messages.one_declaration(text, found[1].span)
+        raise string_messages.one_declaration(text, found[1].span)
     return found[0]
 
 
@@ -62,7 +62,7 @@ def parse_sizes(text: str) -> tuple[tuple[Size, ...], tuple[str, ...]]:
     """
     reader = _Reader(text)
     if not reader.token.is_op("["):
-        raise messages.expected_sizes(text, reader.token.span)
+        raise string_messages.expected_sizes(text, reader.token.span)
     sizes = reader.sizes()
     if reader.token.kind != "end":
         raise messages.unexpected(text, reader.token.span)
@@ -88,12 +88,12 @@ class _Reader:
         if self.token.is_op(","):
             comma = self.take()
             if self.token.kind == "end":
-                raise messages.expected_tensor(self.text, comma.span)
+                raise string_messages.expected_tensor(self.text, comma.span)
 
     def tensor(self) -> Declared:
         name = self.take()
         if name.kind != "name":
-            raise messages.expected_tensor(self.text, name.span)
+            raise string_messages.expected_tensor(self.text, name.span)
         if name.primes:
             raise messages.primed_tensor(self.text, name.span)
         sizes, names = self.sizes() if self.token.is_op("[") else ((), ())
@@ -126,4 +126,4 @@ class _Reader:
             return int(token.text), ""
         if token.kind == "end":
             raise messages.unclosed("[", self.text, opening.span)
-        raise messages.expected_size(self.text, token.span)
+        raise string_messages.expected_size(self.text, token.span)

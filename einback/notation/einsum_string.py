@@ -21,7 +21,7 @@ from einback.errors import ShapeError, Span
 from einback.ir import build
 from einback.ir.nodes import Node, Ones
 from einback.ir.sizes import Equality, Size
-from einback.notation import messages
+from einback.notation import messages, string_messages
 from einback.notation.tokens import Names, scan_name, scan_primes
 from einback.notation.unify import Indices, distinct_names
 from einback.rules.composite import broadcast_shapes
@@ -92,16 +92,16 @@ def parse_spec(text: str) -> Spec:
         raise messages.not_a_string(text)
     arrow = text.find("->")
     if arrow >= 0 and (again := text.find("->", arrow + 2)) >= 0:
-        raise messages.two_arrows(text, (again, again + 2))
+        raise string_messages.two_arrows(text, (again, again + 2))
     for at, char in enumerate(text):
         if char in "->" and not (arrow <= at < arrow + 2 and arrow >= 0):
-            raise messages.half_arrow(text, (at, at + 1))
+            raise string_messages.half_arrow(text, (at, at + 1))
     left = text if arrow < 0 else text[:arrow]
     pieces = list(_pieces(left))
     if arrow >= 0:
         pieces.append((arrow + 2, len(text)))
         if (comma := text.find(",", arrow)) >= 0:
-            raise messages.comma_in_output(text, (comma, comma + 1))
+            raise string_messages.comma_in_output(text, (comma, comma + 1))
     words = any(len(text[start:end].split()) > 1 for start, end in pieces)
     names = Names(text)
     terms = tuple(_term(text, piece, words, names) for piece in pieces)
@@ -124,15 +124,14 @@ def _term(text: str, piece: Span, words: bool, names: Names) -> Term:
             at += 1
         elif text.startswith("...", at):
             if ellipsis is not None:
-                raise messages.two_ellipses(text, (at, at + 3))
+                raise string_messages.two_ellipses(text, (at, at + 3))
             ellipsis, at = len(labels), at + 3
         elif text[at] == ".":
-            raise messages.lone_dot(text, (at, at + 1))
+            raise string_messages.lone_dot(text, (at, at + 1))
         else:
-            end = min(scan_name(text, at), stop)
-            if end == at:
-                raise messages.bad_label(text, at)
-            end = end if words else at + 1
+            if not text[at].isidentifier():
+                raise string_messages.bad_label(text, at)
+            end = min(scan_name(text, at), stop) if words else at + 1
             name = names.normal(text[at:end], (at, end))
             end, primes = scan_primes(text, end)
             labels.append(Label(name + "'" * primes, (at, end)))
@@ -150,7 +149,7 @@ class _Binding:
 
     def __init__(self, spec: Spec, operands: Sequence[Node], names: Sequence[str], sizes: Mapping[str, Size]) -> None:
         if len(operands) != len(spec.terms):
-            raise messages.operand_count(len(spec.terms), len(operands), names, spec.text)
+            raise string_messages.operand_count(len(spec.terms), len(operands), names, spec.text)
         self.spec = spec
         self.operands = list(operands)
         self.places = [_place(k, names) for k in range(len(operands))]
@@ -167,10 +166,11 @@ class _Binding:
         for label, size in self.sizes.items():
             if label not in self.indices and label not in out:
                 raise messages.no_such_size(label, self.indices.names())
-            if label not in self.indices:
+            new = label not in self.indices
+            self.indices.preset(label, size)
+            if new:
                 self.operands.append(Ones(size))
                 labels.append([label])
-            self.indices.meet(label, size, "as given")
         return EinsumResult(
             build.einsum(self.operands, labels, out),
             distinct_names(self._name(one) for one in out),
@@ -181,7 +181,7 @@ class _Binding:
     def _axes(self, term: Term, operand: Node, place: str) -> list[Label | int]:
         covered = operand.rank - len(term.labels)
         if covered < 0 or (covered and term.ellipsis is None):
-            raise messages.operand_rank(place, len(term.labels), operand.rank, self.spec.text, term.span)
+            raise string_messages.operand_rank(place, len(term.labels), operand.rank, self.spec.text, term.span)
         return term.axes(operand.rank)
 
     def _broadcast(self) -> tuple[tuple[Size, ...], frozenset[Equality]]:
@@ -224,10 +224,10 @@ class _Binding:
             seen = Counter(label.name for term in self.spec.terms for label in term.labels)
             return dots + sorted(name for name, times in seen.items() if times == 1)
         if output.ellipsis is None and dots:
-            raise messages.lost_ellipsis(len(dots), self.spec.text, output.span)
+            raise string_messages.lost_ellipsis(len(dots), self.spec.text, output.span)
         for label in output.labels:
             if label.name not in self.indices and label.name not in self.sizes:
-                raise messages.unknown_output_label(label.name, self.spec.text, label.span)
+                raise string_messages.unknown_output_label(label.name, self.spec.text, label.span)
         names = [label.name for label in output.labels]
         at = len(names) if output.ellipsis is None else output.ellipsis
         return [*names[:at], *dots, *names[at:]]

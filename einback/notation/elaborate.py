@@ -20,7 +20,7 @@ from einback.notation import messages
 from einback.notation.grammar import parse
 from einback.notation.lower import lower
 from einback.notation.resolve import Kind, Names, reads
-from einback.notation.syntax import Index, Read, SizeOf, Statement, walk
+from einback.notation.syntax import Index, Read, SizeOf, Statement
 from einback.notation.unify import Indices, base, distinct_names
 
 __all__ = ["Program", "elaborate"]
@@ -70,7 +70,7 @@ def elaborate(
     for index, size in (sizes or {}).items():
         if index not in indices:
             raise messages.no_such_size(index, indices.names())
-        indices.meet(index, size, "as given")
+        indices.preset(index, size)
     tensors = source.inputs(given, indices, rename or {})
     built = dict(tensors)
     for name in names.order:
@@ -134,7 +134,7 @@ class _Source:
         """Every index of the text, those on the left of a statement before those on its right."""
         for one in self.statements:
             yield from one.indices
-            for part in walk(one.value):
+            for part in one.parts:
                 if isinstance(part, Read):
                     yield from part.indices or ()
                 elif isinstance(part, SizeOf):

@@ -1,13 +1,12 @@
 """Index programs to syntax trees (see `einback.notation.syntax` for the grammar).
 
 The parser keeps a stack of open brackets instead of calling itself, so that neither deep nesting nor long
-lines meet a limit. It has two states: `_operand` reads up to a complete atom and opens brackets on the way,
-`_operator` reads what follows an atom and closes them.
+lines meet a limit. It has two states: `operand` reads up to a complete atom and opens brackets on the way,
+`operator` reads what follows an atom and closes them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
@@ -15,20 +14,8 @@ from einback.errors import EinbackError, Span
 from einback.ir.build import exact
 from einback.ir.nodes import Number
 from einback.notation import messages
-from einback.notation.syntax import (
-    Apply,
-    Comparison,
-    Expression,
-    Index,
-    Literal,
-    Negative,
-    Power,
-    Read,
-    SizeOf,
-    Statement,
-    Sum,
-    Term,
-)
+from einback.notation.reading import Bracket, Reading
+from einback.notation.syntax import Apply, Expression, Index, Literal, Power, Read, SizeOf, Statement
 from einback.notation.tokens import Token, tokenize
 from einback.rules.composite import AXIS_FUNCTIONS, FUNCTIONS, REDUCTIONS
 
@@ -49,75 +36,12 @@ def parse(text: str) -> tuple[Statement, ...]:
     return _Parser(text).statements()
 
 
-@dataclass(slots=True)
-class _Reading:
-    """An expression that is being read: its finished terms, and the factors of the term at hand."""
-
-    start: int
-    compared: tuple[str, Sum] | None = None
-    terms: list[Term] = field(default_factory=list)
-    factors: list[Expression] = field(default_factory=list)
-    inverted: list[bool] = field(default_factory=list)
-    term_start: int = 0
-    negative: bool = False
-    divide: bool = False
-    towers: list[tuple[Expression, bool]] = field(default_factory=list)  # bases, and whether the exponent is negative
-
-    def sign(self) -> None:
-        """A minus where an operand is expected: it belongs to the exponent at hand, or else to the term."""
-        if self.towers:
-            base, negative = self.towers[-1]
-            self.towers[-1] = (base, not negative)
-        else:
-            self.negative = not self.negative
-
-    def add_factor(self, atom: Expression) -> None:
-        """Fold a^b^atom from the right, and put it into the product."""
-        while self.towers:
-            base, negative = self.towers.pop()
-            exponent = Negative(atom, atom.span) if negative else atom
-            atom = Power(base, exponent, (base.span[0], atom.span[1]))
-        if not self.factors:
-            self.term_start = atom.span[0]
-        self.factors.append(atom)
-        self.inverted.append(self.divide)
-        self.divide = False
-
-    def end_term(self, end: int) -> None:
-        span = (self.term_start, end)
-        self.terms.append(Term(tuple(self.factors), tuple(self.inverted), self.negative, span))
-        self.factors, self.inverted, self.negative = [], [], False
-
-    def end_sum(self, end: int) -> Sum:
-        done = Sum(tuple(self.terms), (self.start, end))
-        self.terms = []
-        return done
-
-    def end(self, end: int) -> Sum | Comparison:
-        right = self.end_sum(end)
-        if self.compared is None:
-            return right
-        sign, left = self.compared
-        return Comparison(sign, left, right, (left.span[0], end))
-
-
-@dataclass(slots=True)
-class _Bracket:
-    """An open bracket, or the statement itself: what is read in it, and the function it belongs to."""
-
-    opening: Span
-    reading: _Reading
-    call: Apply | None = None  # with no arguments yet
-    before: Read | None = None  # a name that stands before the bracket and is no function's
-    args: list[Expression] = field(default_factory=list)
-
-
 class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.tokens = tokenize(text)
         self.at = 0
-        self.stack: list[_Bracket] = []
+        self.stack: list[Bracket] = []
 
     @property
     def token(self) -> Token:
@@ -213,13 +137,13 @@ class _Parser:
 
     def expression(self) -> Expression:
         """A right-hand side, and the newline behind it."""
-        self.stack = [_Bracket(self.token.span, _Reading(self.token.span[0]))]
+        self.stack = [Bracket(self.token.span, Reading(self.token.span[0]))]
         done = None
         while done is None:
-            done = self._operator(self._operand())
+            done = self.operator(self.operand())
         return done
 
-    def _operand(self) -> Expression:
+    def operand(self) -> Expression:
         """The next atom, with every bracket before it opened."""
         while True:
             token, reading = self.token, self.stack[-1].reading
@@ -238,7 +162,7 @@ class _Parser:
             else:
                 raise self.no_operand(token)
 
-    def _operator(self, atom: Expression) -> Expression | None:
+    def operator(self, atom: Expression) -> Expression | None:
         """What follows an atom, up to the next operand; the whole expression where it ends."""
         while True:
             reading = self.stack[-1].reading
@@ -277,7 +201,7 @@ class _Parser:
 
     def open(self, token: Token, call: Apply | None = None, before: Expression | None = None) -> None:
         named = before if isinstance(before, Read) and before.called else None
-        self.stack.append(_Bracket(token.span, _Reading(token.span[1]), call, named))
+        self.stack.append(Bracket(token.span, Reading(token.span[1]), call, named))
 
     def close(self) -> Expression:
         bracket = self.stack.pop()
@@ -305,7 +229,7 @@ class _Parser:
             raise messages.unexpected(self.text, self.token.span)
         bracket.args.append(bracket.reading.end(self.end))
         token = self.take()
-        bracket.reading = _Reading(token.span[1])
+        bracket.reading = Reading(token.span[1])
 
     # Atoms
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from einback.ir.nodes import Input, Node
 from einback.ir.sizes import Size
-from einback.notation import messages
+from einback.notation import messages, string_messages
 from einback.notation.einsum_string import Label, Spec, einsum_node, parse_spec
 from einback.notation.elaborate import Program, elaborate
 from einback.notation.unify import base, distinct_names
@@ -38,13 +38,13 @@ class LayerText:
     def bind(self, positional: Sequence[Node], named: Mapping[str, Node]) -> dict[str, Node]:
         """The nodes of the slots that are given, by position or by name."""
         if len(positional) > len(self.slots):
-            raise messages.too_many_arguments(len(positional), self.slots, self.text)
+            raise string_messages.too_many_arguments(len(positional), self.slots, self.text)
         bound = dict(zip(self.slots, positional, strict=False))
         for name, node in named.items():
             if name not in self.slots:
-                raise messages.unknown_slot(name, self.slots, self.text)
+                raise string_messages.unknown_slot(name, self.slots, self.text)
             if name in bound:
-                raise messages.bound_slot_twice(name, self.text)
+                raise string_messages.bound_slot_twice(name, self.text)
             bound[name] = node
         return bound
 
@@ -69,7 +69,7 @@ class LayerText:
         tensors: dict[str, Node] = {}
         for slot, term in zip(self.slots, spec.terms, strict=True):
             if slot not in bound and term.ellipsis is not None:
-                raise messages.parameter_with_ellipsis(slot, self.text, term.span)
+                raise string_messages.parameter_with_ellipsis(slot, self.text, term.span)
             shape = tuple(known.get(label.name, label.name + suffix) for label in term.labels)
             tensors[slot] = bound[slot] if slot in bound else Input(slot + suffix, shape, ())
         made = tuple(node for slot, node in tensors.items() if slot not in bound and isinstance(node, Input))
@@ -104,6 +104,6 @@ def parse_layer(text: str) -> LayerText:
         return LayerText(text, ("x", "W", *numbered)[: len(spec.terms)], tuple(labels), "y", spec)
     program = elaborate(text)
     if len(program.outputs) > 1:
-        raise messages.layer_statements(len(program.outputs))
+        raise string_messages.layer_statements(len(program.outputs))
     indices = dict.fromkeys(base(name) for names in program.size_names.values() for name in names)
     return LayerText(text, tuple(node.name for node in program.inputs), tuple(indices), program.outputs[0])

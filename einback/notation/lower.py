@@ -30,7 +30,6 @@ from einback.notation.syntax import (
     Statement,
     Sum,
     Term,
-    walk,
 )
 from einback.notation.unify import Indices, base
 from einback.rules.composite import AXIS_FUNCTIONS, FUNCTIONS, REDUCTIONS, elementwise, inverse, power
@@ -39,6 +38,7 @@ from einback.rules.scalar import evaluate_power
 __all__ = ["Value", "lower"]
 
 _ONE: Final = Fraction(1)
+_UNIT: Final = build.const(1)
 _BITS: Final = 1000  # exact numbers longer than this become floats, whose range this is
 
 _COMPARE: Final = {
@@ -72,6 +72,8 @@ class Value:
     def plain(self) -> Value:
         """The same with distinct indices: a diagonal is read."""
         distinct = tuple(dict.fromkeys(self.indices))
+        if distinct == self.indices:
+            return self
         return replace(self, node=build.einsum([self.node], [self.indices], distinct), indices=distinct)
 
 
@@ -81,7 +83,7 @@ def lower(statement: Statement, text: str, names: Names, sizes: Indices, tensors
 
 
 def number(value: Number) -> Value:
-    return Value(build.const(1), (), value)
+    return Value(_UNIT, (), value)
 
 
 def times(a: Number, b: Number) -> Number:
@@ -111,7 +113,7 @@ class _Lowering:
         self.values: dict[Expression, Value] = {}
 
     def result(self) -> Node:
-        for part in walk(self.statement.value):
+        for part in self.statement.parts:
             self.values[part] = self.value(part)
         found = self.values.pop(self.statement.value).plain()
         for index in self.statement.indices:
@@ -221,6 +223,8 @@ class _Lowering:
         """A node laid over more indices; the number 1 becomes a tensor of ones."""
         if isinstance(node, Const):
             return build.ones(self.shape(indices))
+        if own == indices:
+            return node
         missing = [index for index in indices if index not in own]
         ones = [Ones(size) for size in self.shape(missing)]
         return build.einsum([node, *ones], [own, *([index] for index in missing)], indices)
@@ -249,11 +253,14 @@ class _Lowering:
         if len(args) != 1:
             raise messages.wrong_arity(part.fn, (1,), len(args), self.text, part.span)
         arg = args[0].plain()
-        axes = []
+        axes: list[int] = []
         for index in part.indices:
             if index.name not in arg.indices:
                 raise messages.reduced_index_missing(index.name, part.fn, self.text, index.span)
-            axes.append(arg.indices.index(index.name))
+            axis = arg.indices.index(index.name)
+            if axis in axes:
+                raise messages.bound_twice(index.name, self.text, index.span)
+            axes.append(axis)
         axes.sort()
         if part.fn in AXIS_FUNCTIONS:
             return self.of(AXIS_FUNCTIONS[part.fn](arg.full(), axes), arg.indices)

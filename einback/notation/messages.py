@@ -1,7 +1,8 @@
-"""What the notation says when it cannot read something: one function a message, each wording once.
+"""What the notation says when it cannot read a program: one function a message, each wording once.
 
 A message states the fact, names the operand, the label and the sizes that met, points at the place, and
-says what to write instead.
+says what to write instead. Those of einsum strings, declarations and layers are in
+`einback.notation.string_messages`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from einback.errors import NotationError, ShapeError, Span, did_you_mean
 
 
-def _fact(fact: str, hint: str = "") -> Callable[[str, Span], NotationError]:
+def fact(fact: str, hint: str = "") -> Callable[[str, Span], NotationError]:
     """A message that is the same wherever it points."""
 
     def error(text: str, span: Span) -> NotationError:
@@ -23,6 +24,16 @@ def _fact(fact: str, hint: str = "") -> Callable[[str, Span], NotationError]:
 
 def not_a_string(value: object) -> NotationError:
     return NotationError(f"a string is expected, not {type(value).__name__}")
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> count(1, "axis"), count(2, "axis"), count(0, "index")
+    ('1 axis', '2 axes', '0 indices')
+    """
+    plural = {"axis": "axes", "index": "indices"}.get(noun, noun + "s")
+    return f"{number} {noun if number == 1 else plural}"
 
 
 # Characters and names
@@ -70,7 +81,7 @@ def dunder_name(name: str, text: str, span: Span) -> NotationError:
     return NotationError(f"{name} is not a name for a tensor or an index", text=text, span=span)
 
 
-two_numbers = _fact("two numbers stand side by side", "write * between them")
+two_numbers = fact("two numbers stand side by side", "write * between them")
 
 
 def long_number(digits: int, text: str, span: Span) -> NotationError:
@@ -83,7 +94,7 @@ def indexed_number(number: str, text: str, span: Span) -> NotationError:
     )
 
 
-primed_tensor = _fact("a tensor's name has no primes", "primes belong to indices")
+primed_tensor = fact("a tensor's name has no primes", "primes belong to indices")
 
 
 # Statements and brackets
@@ -93,39 +104,37 @@ def empty_program() -> NotationError:
     return NotationError("there is no statement in the program", hint="write for example: y[n] = A[n,m] x[m]")
 
 
-missing_left_side = _fact(
-    "a statement begins with the name of what it defines", "write for example: y[n] = A[n,m] x[m]"
-)
-missing_equals = _fact("= is missing behind the left side", "write for example: y[n] = A[n,m] x[m]")
-missing_right_side = _fact("the right side is missing")
-second_equals = _fact("a second = in one statement", "write == to compare")
+missing_left_side = fact("a statement begins with the name of what it defines", "write for example: y[n] = A[n,m] x[m]")
+missing_equals = fact("= is missing behind the left side", "write for example: y[n] = A[n,m] x[m]")
+missing_right_side = fact("the right side is missing")
+second_equals = fact("a second = in one statement", "write == to compare")
 
 
 def unclosed(bracket: str, text: str, span: Span) -> NotationError:
     return NotationError(f"this bracket {bracket} is never closed", text=text, span=span)
 
 
-missing_operand = _fact("a tensor or a number is missing here")
+missing_operand = fact("a tensor or a number is missing here")
 
 
 def unexpected(text: str, span: Span) -> NotationError:
     return NotationError(f"{text[span[0] : span[1]]} cannot stand here", text=text, span=span)
 
 
-chained_comparison = _fact("comparisons do not chain", "write (a < b) (b < c) for a < b < c")
+chained_comparison = fact("comparisons do not chain", "write (a < b) (b < c) for a < b < c")
 
 
 # Indices
 
 
-expected_index = _fact("the name of an index is missing here")
-expected_in_indices = _fact("a comma or ] is missing before this")
-number_as_index = _fact(
+expected_index = fact("the name of an index is missing here")
+expected_in_indices = fact("a comma or ] is missing before this")
+number_as_index = fact(
     "a number stands where an index is expected",
     "reading at fixed positions is not supported yet; sizes are declared with eb.tensors",
 )
-affine_index = _fact("arithmetic on indices is not supported yet", "an index is a name, as in x[n,d]")
-gather = _fact("an index that is read from a tensor is not supported yet", "an index is a name, as in x[n,d]")
+affine_index = fact("arithmetic on indices is not supported yet", "an index is a name, as in x[n,d]")
+gather = fact("an index that is read from a tensor is not supported yet", "an index is a name, as in x[n,d]")
 
 
 def index_as_value(name: str, text: str, span: Span) -> NotationError:
@@ -141,7 +150,7 @@ def unknown_index(name: str, known: Iterable[str], text: str, span: Span) -> Not
     return NotationError(f"no tensor has an index {name}", text=text, span=span, hint=did_you_mean(name, known))
 
 
-size_of_index = _fact("size takes the name of one index", "write for example: size(n)")
+size_of_index = fact("size takes the name of one index", "write for example: size(n)")
 
 
 def left_index_missing(name: str, tensor: str, text: str, span: Span) -> NotationError:
@@ -164,7 +173,7 @@ def bound_and_free(name: str, fn: str, text: str, span: Span) -> NotationError:
 
 def bound_twice(name: str, text: str, span: Span) -> NotationError:
     return NotationError(
-        f"index {name} is reduced over twice, one time within the other",
+        f"index {name} is gone over twice at once",
         text=text,
         span=span,
         hint="give one of the two another name",
@@ -215,7 +224,7 @@ def function_without_argument(name: str, reduces: bool, text: str, span: Span) -
     return NotationError(f"{name} is a function", text=text, span=span, hint=f"write {call}")
 
 
-root_without_bracket = _fact("√ needs a bracket behind it", "write √(..) or sqrt(..)")
+root_without_bracket = fact("√ needs a bracket behind it", "write √(..) or sqrt(..)")
 
 
 # Tensors of a program
@@ -268,120 +277,9 @@ def size_clash(noun: str, name: str, first: tuple[str, str], second: tuple[str, 
     return ShapeError(f"{noun} {name} has {met}", hint=_ONE[noun] if one else "")
 
 
+def bad_size(name: str, size: object) -> ShapeError:
+    return ShapeError(f"the size {size!r} of {name} is neither a whole number nor a name")
+
+
 def no_such_size(name: str, known: Iterable[str]) -> ShapeError:
     return ShapeError(f"a size is given for {name}, but there is no index {name}", hint=did_you_mean(name, known))
-
-
-# Einsum strings
-
-
-two_arrows = _fact("two arrows in one string", "an einsum string has one output")
-half_arrow = _fact("half an arrow", "write -> between the operands and the output")
-comma_in_output = _fact("a comma in the output", "an einsum string has one output")
-two_ellipses = _fact("two ellipses in one term")
-lone_dot = _fact("a dot that is no part of an ellipsis", "an ellipsis is ...")
-
-
-def bad_label(text: str, at: int) -> NotationError:
-    return NotationError(f"{describe(text[at])} cannot be a label", text=text, span=(at, at + 1))
-
-
-def unknown_output_label(label: str, text: str, span: Span) -> NotationError:
-    return NotationError(
-        f"output label {label} is in no operand",
-        text=text,
-        span=span,
-        hint="a new axis needs a size: add an operand of ones",
-    )
-
-
-def operand_count(terms: int, given: int, names: Sequence[str], text: str) -> ShapeError:
-    listed = f" ({', '.join(names)})" if any(names) else ""
-    return ShapeError(
-        f"the string has {count(terms, 'term')} for {count(given, 'operand')}{listed}",
-        text=text,
-        span=(0, len(text)),
-        hint="write one term for each operand, with commas between",
-    )
-
-
-def operand_rank(operand: str, labels: int, axes: int, text: str, span: Span) -> ShapeError:
-    return ShapeError(
-        f"{operand} has {count(axes, 'axis')}, but {count(labels, 'label')} in the string",
-        text=text,
-        span=span,
-        hint="write one label for each axis" + (", or ... for the further axes" if axes > labels else ""),
-    )
-
-
-def lost_ellipsis(axes: int, text: str, span: Span) -> NotationError:
-    return NotationError(
-        f"the output has no place for the {count(axes, 'axis')} of the ellipsis",
-        text=text,
-        span=span,
-        hint="write ... in the output as well",
-    )
-
-
-def count(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> count(1, "axis"), count(2, "axis"), count(0, "index")
-    ('1 axis', '2 axes', '0 indices')
-    """
-    plural = {"axis": "axes", "index": "indices"}.get(noun, noun + "s")
-    return f"{number} {noun if number == 1 else plural}"
-
-
-# Declarations
-
-
-def declared_twice(name: str, text: str, span: Span) -> NotationError:
-    return NotationError(f"{name} is declared twice", text=text, span=span)
-
-
-def no_declaration() -> NotationError:
-    return NotationError("no tensor is declared", hint='write for example: eb.tensors("X[n,d] W[d,c] b[c]")')
-
-
-expected_tensor = _fact("the name of a tensor is expected here", "write for example: X[n,d] W[d,c] b[c]")
-expected_size = _fact("a size is a name or a whole number")
-expected_sizes = _fact("sizes in brackets are expected here", "write for example: [n,d]")
-one_declaration = _fact("one tensor is expected", "eb.tensors declares several")
-
-
-# Layers
-
-
-def layer_statements(number: int) -> NotationError:
-    return NotationError(f"a layer is one line, and this has {number}", hint="write longer programs with eb.program")
-
-
-def too_many_arguments(given: int, slots: Sequence[str], text: str) -> ShapeError:
-    return ShapeError(
-        f"{count(given, 'argument')} for the {count(len(slots), 'tensor')} of the layer: {', '.join(slots)}",
-        text=text,
-        span=(0, len(text)),
-    )
-
-
-def unknown_slot(name: str, slots: Sequence[str], text: str) -> ShapeError:
-    return ShapeError(
-        f"the layer has no tensor {name}: its tensors are {', '.join(slots)}",
-        text=text,
-        span=(0, len(text)),
-        hint=did_you_mean(name, slots),
-    )
-
-
-def bound_slot_twice(name: str, text: str) -> ShapeError:
-    return ShapeError(f"{name} is given by position and by name", text=text, span=(0, len(text)))
-
-
-def parameter_with_ellipsis(name: str, text: str, span: Span) -> NotationError:
-    return NotationError(
-        f"{name} is a parameter of the layer, and its term leaves its rank open",
-        text=text,
-        span=span,
-        hint="write all its labels in place of the ellipsis",
-    )

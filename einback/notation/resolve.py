@@ -17,13 +17,13 @@ from einback.ir.nodes import Node, Number
 from einback.notation import messages
 from einback.notation.grammar import KNOWN
 from einback.notation.scopes import occurrences
-from einback.notation.syntax import Read, SizeOf, Statement, walk
+from einback.notation.syntax import Read, SizeOf, Statement
 from einback.notation.unify import base
 from einback.rules.composite import AXIS_FUNCTIONS, REDUCTIONS
 
 __all__ = ["NUMBERS", "Kind", "Names", "reads", "slips"]
 
-NUMBERS: Final[dict[str, Number]] = {"inf": math.inf, "pi": math.pi, "π": math.pi}
+NUMBERS: Final[dict[str, Number]] = {"inf": math.inf, "nan": math.nan, "pi": math.pi, "π": math.pi}
 
 
 class Kind(Enum):
@@ -35,7 +35,7 @@ class Kind(Enum):
 
 def reads(statement: Statement) -> list[Read]:
     """What the right-hand side reads, in the order of the text."""
-    return [part for part in walk(statement.value) if isinstance(part, Read)]
+    return [part for part in statement.parts if isinstance(part, Read)]
 
 
 class Names:
@@ -101,20 +101,19 @@ class Names:
             if read.indices is None and read.name in indices and not self._is_tensor(read.name):
                 raise messages.index_as_value(read.name, self._text, read.span)
         for one in statements:
-            for part in walk(one.value):
+            for part in one.parts:
                 if isinstance(part, SizeOf) and base(part.index.name) not in indices:
                     raise messages.unknown_index(part.index.name, indices, self._text, part.index.span)
 
     def _check_ranks(self, tensors: Sequence[Read]) -> None:
         """A tensor has as many axes as its definition, or as where it was read first."""
-        known: dict[str, tuple[int, int | None]] = {name: (node.rank, None) for name, node in self._given.items()}
-        known |= {name: (len(one.indices), self._line(one.span)) for name, one in self.defined.items()}
+        known: dict[str, tuple[int, Span | None]] = {name: (node.rank, None) for name, node in self._given.items()}
+        known |= {name: (len(one.indices), one.span) for name, one in self.defined.items()}
         for read in tensors:
             count = len(read.indices or ())
-            if read.name not in known:
-                known[read.name] = (count, self._line(read.span))
-            rank, line = known[read.name]
+            rank, span = known.setdefault(read.name, (count, read.span))
             if count != rank:
+                line = None if span is None else self._line(span)
                 raise messages.rank_of_read(messages.known_rank(read.name, rank, line), count, self._text, read.span)
         self.ranks = {name: rank for name, (rank, _) in known.items()}
 

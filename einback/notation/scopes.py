@@ -28,7 +28,7 @@ from collections.abc import Iterator
 
 from einback.errors import Span
 from einback.notation import messages
-from einback.notation.syntax import Apply, Index, Read, Statement, walk
+from einback.notation.syntax import Apply, Index, Read, Statement
 from einback.rules.composite import REDUCTIONS
 
 __all__ = ["Scope", "occurrences"]
@@ -36,7 +36,7 @@ __all__ = ["Scope", "occurrences"]
 
 def occurrences(statement: Statement) -> Iterator[Index]:
     """The places where the right-hand side reads along an index; the brackets of reductions are none."""
-    for part in walk(statement.value):
+    for part in statement.parts:
         if isinstance(part, Read) or (isinstance(part, Apply) and part.fn not in REDUCTIONS):
             yield from part.indices or ()
 
@@ -71,7 +71,7 @@ class Scope:
 
 def _bound(statement: Statement, text: str) -> dict[str, list[Apply]]:
     """The reductions over each index, in the order of the text; one within another is an error."""
-    reductions = [part for part in walk(statement.value) if isinstance(part, Apply) and part.fn in REDUCTIONS]
+    reductions = [part for part in statement.parts if isinstance(part, Apply) and part.fn in REDUCTIONS]
     reductions.sort(key=lambda part: part.span)
     found: dict[str, list[Apply]] = defaultdict(list)
     for part in reductions:

@@ -9,6 +9,10 @@
                   | reduction [indices] "(" expression ")" | "size" "(" index ")"
     indices     ::= "[" (index ("," index)*)? "]"
 
+A name before a parenthesis is a call if it is a known function's, and a factor otherwise: `exp (x)`,
+`lam (a + b)`. A superscript binds first, then `^`, products, sums, comparisons; a minus before a term applies
+to the whole of it. `√(x)` is sqrt(x), `1[i]` the tensor of ones.
+
 An index is a name; affine indices (`2*i+u`) and gathers (`E[token[b,t],d]`) will be further kinds of it,
 and index comparisons (`q >= k`) a further kind of atom. Trees compare by identity.
 """
@@ -16,7 +20,7 @@ and index comparisons (`q >= k`) a further kind of atom. Trees compare by identi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from einback.errors import Span
 from einback.ir.nodes import Number
@@ -133,12 +137,16 @@ Expression = Literal | Read | Apply | SizeOf | Power | Negative | Term | Sum | C
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Statement:
-    """name[indices] = value; `span` is the left side's."""
+    """name[indices] = value; `span` is the left side's, `parts` are those of the value as `walk` gives them."""
 
     name: str
     indices: tuple[Index, ...]
     value: Expression
     span: Span
+    parts: tuple[Expression, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", tuple(walk(self.value)))
 
 
 def parts(expression: Expression) -> tuple[Expression, ...]:

@@ -16,8 +16,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from einback.errors import Span
 from einback.notation import messages
@@ -36,8 +35,7 @@ _OPERATOR: Final = re.compile("|".join(map(re.escape, (*OPERATORS, *_SPELLINGS))
 _SUPERSCRIPT: Final = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """`glued` says that no blank stands before it."""
 
     kind: str

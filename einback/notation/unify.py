@@ -83,6 +83,13 @@ class Indices:
         else:
             self._known[root] = (size, place)
 
+    def preset(self, index: str, size: Size) -> None:
+        """The caller gives the size of an index."""
+        whole = isinstance(size, int) and not isinstance(size, bool) and size >= 0
+        if not whole and not (isinstance(size, str) and size.isidentifier()):
+            raise messages.bad_size(index, size)
+        self.meet(index, size, "as given")
+
     def unite(self, a: str, b: str) -> None:
         """Two indices stand on one axis; the one that appeared first stands for both."""
         one, other = sorted((self.add(a), self.add(b)), key=self._order.__getitem__)

@@ -102,7 +102,12 @@ def make_plan(
     new = tuple(image[root] for root in roots)
     order = list(postorder(new))
     numbers = _numbers(order, sizes)
-    dtypes = _dtypes(roots, order, image, arrays, numbers, sizes)
+    # Types are inferred before the cut, so that they do not depend on the contraction order, then after it.
+    uncut = list(postorder(roots))
+    preset: dict[Node, DType] = {}
+    for node, dtype in infer_dtypes(uncut, arrays, _numbers(uncut, sizes)).items():
+        preset.setdefault(image[node], dtype)
+    dtypes = infer_dtypes(order, arrays, numbers, preset)
     base = bases(order, numbers)
     _check(order, base, sizes)
     results = {base[root] for root in new if root in base}
@@ -140,22 +145,6 @@ def _numbers(order: Iterable[Node], sizes: Sizes) -> dict[Node, Number]:
         if value is not None:
             numbers[node] = value
     return numbers
-
-
-def _dtypes(
-    roots: Sequence[Node],
-    order: Sequence[Node],
-    image: Mapping[Node, Node],
-    arrays: Mapping[str, DType],
-    numbers: Mapping[Node, Number],
-    sizes: Sizes,
-) -> dict[Node, DType]:
-    """Types are inferred before the cut, so that they do not depend on the contraction order, then after it."""
-    uncut = list(postorder(roots))
-    preset: dict[Node, DType] = {}
-    for node, dtype in infer_dtypes(uncut, arrays, _numbers(uncut, sizes)).items():
-        preset.setdefault(image[node], dtype)
-    return infer_dtypes(order, arrays, numbers, preset)
 
 
 def _check(order: Iterable[Node], base: Mapping[Node, Node], sizes: Sizes) -> None:

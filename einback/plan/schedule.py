@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from einback.ir.nodes import Add, Einsum, Input, Map, Node
@@ -71,56 +71,53 @@ def memory_profile(order: Sequence[Group], memory: Memory) -> list[int]:
 
 def _greedy(groups: Sequence[Group], memory: Memory) -> list[Group]:
     """List scheduling: of the ready steps the one that adds least to the live bytes, the earliest on a tie."""
-    makes = {node: k for k, group in enumerate(groups) for node in group}
-    reads = [_outside(group, k, makes, memory) for k, group in enumerate(groups)]
-    readers: dict[Node, list[int]] = {}
-    for k, operands_read in enumerate(reads):
-        for operand in operands_read:
-            readers.setdefault(operand, []).append(k)
-    waiting = [len(operands_read) for operands_read in reads]
-    unread = {operand: (len(ks), sum(ks)) for operand, ks in readers.items()}  # steps to come: how many, and their sum
-    results = set(memory.results)
-
-    def growth(k: int) -> int:
-        freed = sum(memory.nbytes[x] for x in reads[k] if unread[x][0] == 1 and x not in results)
-        return memory.nbytes[groups[k][-1]] - freed
-
-    queue = [(growth(k), k) for k in range(len(groups)) if not waiting[k]]
-    heapq.heapify(queue)
-    return _drain(queue, groups, reads, readers, waiting, unread, growth)
+    return _Ready(groups, memory).drained()
 
 
-def _drain(
-    queue: list[tuple[int, int]],
-    groups: Sequence[Group],
-    reads: Sequence[Sequence[Node]],
-    readers: Mapping[Node, Sequence[int]],
-    waiting: list[int],
-    unread: dict[Node, tuple[int, int]],
-    growth: Callable[[int], int],
-) -> list[Group]:
-    """Run the queue empty. A step whose growth has fallen is queued again; its older entries are passed over."""
-    done: set[int] = set()
-    order: list[Group] = []
-    while queue:
-        _, k = heapq.heappop(queue)
-        if k in done:
-            continue
-        done.add(k)
-        order.append(groups[k])
-        touched: list[int] = []
-        for reader in readers.get(groups[k][-1], ()):
-            waiting[reader] -= 1
-            touched.append(reader)
-        for operand in reads[k]:
-            count, total = unread[operand]
-            unread[operand] = (count - 1, total - k)
+class _Ready:
+    """A queue of steps by growth. A step whose growth has fallen is queued again, its older entries passed over."""
+
+    def __init__(self, groups: Sequence[Group], memory: Memory) -> None:
+        self._groups, self._memory = groups, memory
+        makes = {node: k for k, group in enumerate(groups) for node in group}
+        self._reads = [_outside(group, k, makes, memory) for k, group in enumerate(groups)]
+        self._readers: dict[Node, list[int]] = {}
+        for k, nodes in enumerate(self._reads):
+            for node in nodes:
+                self._readers.setdefault(node, []).append(k)
+        # Of the steps still to read a node: how many, and the sum of their numbers, which names the last one.
+        self._unread = {node: (len(steps), sum(steps)) for node, steps in self._readers.items()}
+        self._waiting = [len(nodes) for nodes in self._reads]
+        self._queue = [(self._growth(k), k) for k in range(len(groups)) if not self._waiting[k]]
+        heapq.heapify(self._queue)
+
+    def _growth(self, k: int) -> int:
+        dying = [x for x in self._reads[k] if self._unread[x][0] == 1 and x not in self._memory.results]
+        return self._memory.nbytes[self._groups[k][-1]] - sum(self._memory.nbytes[node] for node in dying)
+
+    def drained(self) -> list[Group]:
+        done: dict[int, None] = {}
+        while self._queue:
+            _, k = heapq.heappop(self._queue)
+            if k in done:
+                continue
+            done[k] = None
+            for reader in self._settle(k):
+                if not self._waiting[reader] and reader not in done:
+                    heapq.heappush(self._queue, (self._growth(reader), reader))
+        return [self._groups[k] for k in done]
+
+    def _settle(self, k: int) -> list[int]:
+        """Count step k as run; the steps that may have become ready, or cheaper."""
+        touched = list(self._readers.get(self._groups[k][-1], ()))
+        for reader in touched:
+            self._waiting[reader] -= 1
+        for node in self._reads[k]:
+            count, total = self._unread[node]
+            self._unread[node] = (count - 1, total - k)
             if count == 2:
                 touched.append(total - k)
-        for reader in touched:
-            if not waiting[reader] and reader not in done:
-                heapq.heappush(queue, (growth(reader), reader))
-    return order
+        return touched
 
 
 def _outside(group: Group, k: int, makes: Mapping[Node, int], memory: Memory) -> list[Node]:

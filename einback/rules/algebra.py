@@ -57,6 +57,8 @@ def as_number(node: Node) -> Number | None:
     match node:
         case Const():
             return node.value
+        case Ones():
+            return Fraction(1)
         case Einsum() if all(isinstance(op, Ones) for op in node.operands):
             plain = len(set(node.out)) == len(node.out) and len(node.out) == len(node.sizes)
             return Fraction(1) if plain else None

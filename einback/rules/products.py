@@ -4,6 +4,8 @@
     x^a x^b                    = x^(a+b)                    (same labels)
     (D + R) y                  = D y + R y                  (D an embedded diagonal)
     exp(x) / sum exp(x)        = exp(x - logsumexp x)       (stable softmax)
+    where(c, a, 0) r           = where(c, a r, 0)           (masks select)
+    relu(x) [relu(x) > 0]      = relu(x)
 
 Collecting powers removes removable singularities: x^2 / x is x, also at 0.
 """
@@ -15,12 +17,20 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from einback.ir.build import add, broadcast, const, einsum, exact, ones, power, reduce, scale, zeros
+from einback.ir.build import add, broadcast, const, einsum, exact, is_zero, ones, power, reduce, scale, zeros
 from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones
 from einback.rules.engine import Surroundings
 from einback.rules.structure import embeds
 
-__all__ = ["canonical_order", "collect_powers", "distribute_diagonals", "pull_numbers", "softmax_of_exponentials"]
+__all__ = [
+    "canonical_order",
+    "collect_powers",
+    "distribute_diagonals",
+    "masked_relu",
+    "masks_select",
+    "pull_numbers",
+    "softmax_of_exponentials",
+]
 
 Labels = tuple[int, ...]
 
@@ -86,7 +96,7 @@ def distribute_diagonals(node: Node, _: Surroundings) -> Node | None:
     """(D + R) y -> D y + R y, where D writes a diagonal: the sum of a diagonal and a full tensor is not formed."""
     assert isinstance(node, Einsum)
     for k, operand in enumerate(node.operands):
-        if not isinstance(operand, Add) or len(operand.terms) == 1:
+        if not isinstance(operand, Add) or len(operand.terms) == 1 or _passes_through(node, k):
             continue
         pairs = list(zip(operand.terms, operand.weights, strict=True))
         thin = [pair for pair in pairs if embeds(pair[0])]
@@ -99,6 +109,17 @@ def distribute_diagonals(node: Node, _: Surroundings) -> Node | None:
         ]
         return add(spread, [weight for _, weight in parts])
     return None
+
+
+def _passes_through(node: Einsum, k: int) -> bool:
+    """Whether a product only scales or broadcasts its k-th operand, so that nothing meets a diagonal of it."""
+    others = [op for m, op in enumerate(node.operands) if m != k]
+    term = node.labels[k]
+    return (
+        all(isinstance(op, Ones) or not op.rank for op in others)
+        and len(set(term)) == len(term)
+        and set(term) <= set(node.out)
+    )
 
 
 def softmax_of_exponentials(node: Node, _: Surroundings) -> Node | None:
@@ -122,6 +143,49 @@ def softmax_of_exponentials(node: Node, _: Surroundings) -> Node | None:
             stable = add((x, broadcast(level, x.shape, [a for a in kept if a not in summed])), (1, -1))
             operands = [Map("exp", (stable,)) if i == k else op for i, op in enumerate(node.operands) if i != m]
             return einsum(operands, [t for i, t in enumerate(node.labels) if i != m], node.out)
+    return None
+
+
+def masks_select(node: Node, _: Surroundings) -> Node | None:
+    """where(c, a, 0) r -> where(c, a r, 0): what a choice leaves out stays out, though r be infinite there."""
+    assert isinstance(node, Einsum)
+    for k, (choice, term) in enumerate(zip(node.operands, node.labels, strict=True)):
+        if not (isinstance(choice, Map) and choice.fn == "where") or len(set(term)) < len(term):
+            continue
+        slots = [m for m in (1, 2) if is_zero(choice.args[3 - m])]
+        if not slots:
+            continue
+        own = set(term)
+        absorbed = [m for m, other in enumerate(node.labels) if m != k and other and set(other) <= own]
+        if not absorbed:
+            continue
+        kept = choice.args[slots[0]]
+        factors = [(kept, () if isinstance(kept, Const) else term)]
+        factors += [(node.operands[m], node.labels[m]) for m in absorbed]
+        missing = [label for label in term if not any(label in labels for _, labels in factors)]
+        factors += [(Ones(node.sizes[label]), (label,)) for label in missing]
+        product = einsum([op for op, _ in factors], [labels for _, labels in factors], term)
+        args = tuple(product if m == slots[0] else const(0) if m else arg for m, arg in enumerate(choice.args))
+        rest = [m for m in range(len(node.operands)) if m != k and m not in absorbed]
+        operands = [Map("where", args), *(node.operands[m] for m in rest)]
+        return einsum(operands, [term, *(node.labels[m] for m in rest)], node.out)
+    return None
+
+
+def masked_relu(node: Node, _: Surroundings) -> Node | None:
+    """relu(x)^p [relu(x) > 0] -> relu(x)^p: a mask that says nothing new."""
+    assert isinstance(node, Einsum)
+    for k, (mask, term) in enumerate(zip(node.operands, node.labels, strict=True)):
+        if not (isinstance(mask, Map) and mask.fn == "greater" and mask.args[1] is const(0)):
+            continue
+        x = mask.args[0]
+        if not (isinstance(x, Map) and x.fn == "relu"):
+            continue
+        for other, own in zip(node.operands, node.labels, strict=True):
+            base, exponent = _base(other)
+            if base is x and own == term and exponent > 0:
+                operands = [*node.operands[:k], *node.operands[k + 1 :]]
+                return einsum(operands, [*node.labels[:k], *node.labels[k + 1 :]], node.out)
     return None
 
 

@@ -34,6 +34,8 @@ from einback.rules.products import (
     canonical_order,
     collect_powers,
     distribute_diagonals,
+    masked_relu,
+    masks_select,
     pull_numbers,
     softmax_of_exponentials,
 )
@@ -43,6 +45,7 @@ from einback.rules.structure import (
     drop_deltas,
     drop_ones,
     hoist_broadcast,
+    hoist_diagonal,
     merge_nested,
     peel_operands,
 )
@@ -60,9 +63,11 @@ LOCAL: dict[type[Node], tuple[Rule, ...]] = {
         distribute_diagonals,
         collect_powers,
         softmax_of_exponentials,
+        masked_relu,
+        masks_select,
         canonical_order,
     ),
-    Add: (collect_terms, common_scalars, difference_of_exponential, hoist_broadcast),
+    Add: (collect_terms, common_scalars, difference_of_exponential, hoist_broadcast, hoist_diagonal),
     Map: (fold_numbers, powers, logarithms, exponentials, trivial_choice, hoist_broadcast),
 }
 

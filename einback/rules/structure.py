@@ -27,6 +27,7 @@ __all__ = [
     "drop_ones",
     "embeds",
     "hoist_broadcast",
+    "hoist_diagonal",
     "inline",
     "is_size",
     "merge_nested",
@@ -68,6 +69,8 @@ def embeds(node: Node) -> bool:
 
 def broadcast_axes(node: Node) -> tuple[int, ...]:
     """The axes along which a node is constant because only `Ones` carries their label."""
+    if isinstance(node, Ones):
+        return (0,)
     if not isinstance(node, Einsum):
         return ()
     real = {
@@ -219,6 +222,20 @@ def hoist_broadcast(node: Node, _: Surroundings) -> Node | None:
     return einsum([inner, *(Ones(node.shape[k]) for k in others)], [kept, *((k,) for k in others)], range(node.rank))
 
 
+def hoist_diagonal(node: Node, _: Surroundings) -> Node | None:
+    """delta[i,j] a[i] + delta[i,j] b[i] -> delta[i,j] (a[i] + b[i]): add what stands on the diagonal."""
+    assert isinstance(node, Add)
+    if len(node.terms) < 2 or not all(map(embeds, node.terms)):
+        return None
+    places = [term.out for term in node.terms if isinstance(term, Einsum)]
+    same = [tuple(out[k] for out in places) for k in range(node.rank)]  # equal where every term ties the axes
+    kept = [k for k in range(node.rank) if same.index(same[k]) == k]
+    if len(kept) == node.rank:
+        return None
+    inner = rebuild(node, [einsum([term], [same], [same[k] for k in kept]) for term in node.terms])
+    return einsum([inner], [[same[k] for k in kept]], same)
+
+
 def _unscaled(node: Node) -> Node:
     return node.terms[0] if isinstance(node, Add) and len(node.terms) == 1 else node
 
@@ -227,6 +244,8 @@ def _without(node: Node, kept: tuple[int, ...]) -> Node:
     """A broadcast node on the axes `kept`: the `Ones` of the others are left out."""
     if isinstance(node, Add):
         return rebuild(node, [_without(node.terms[0], kept)])
+    if isinstance(node, Ones):
+        return ones(())
     assert isinstance(node, Einsum)
     gone = {node.out[k] for k in range(node.rank)} - {node.out[k] for k in kept}
     pairs = [p for p in zip(node.operands, node.labels, strict=True) if not set(p[1]) <= gone or not p[1]]

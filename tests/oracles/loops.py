@@ -63,7 +63,7 @@ def without_embedding(spec: str) -> tuple[str, list[int]]:
     fresh = (c for c in map(chr, count(ord("A"))) if c not in spec)
     out, joined = "", []
     for axis, letter in enumerate(right):
-        if letter in out:
+        if letter != "." and letter in out:
             new = next(fresh)
             left, out = f"{left},{letter}{new}", out + new
             joined.append(axis)

@@ -1,0 +1,102 @@
+"""Lowering of what works entry by entry: products without a sum and weighted sums.
+
+All values of one operation are spread over the axes of its node; an axis along which every operand repeats is
+left out, so that what repeats is computed once. A product with `1 / x` is written as a division.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from einback.ir.nodes import Number
+from einback.plan.dtypes import DType
+from einback.plan.numbers import is_integral
+from einback.run.casting import cast, conformed, literal, number_value
+from einback.run.emitter import Emitter
+from einback.run.steps import Expr, Infix, Literal, Negative
+from einback.run.values import Value, carried, laid
+
+__all__ = ["add", "combine", "infix", "multiply", "scale"]
+
+
+def combine(values: Sequence[Value], dtype: DType, write: Callable[[list[Expr]], Expr]) -> Value:
+    """An expression of values over the same axes; NumPy's broadcasting aligns them."""
+    places = carried(values)
+    shape = [next(v.shape[axis] for v in values if (axis := v.axes[k]) is not None) for k in places]
+    where = {place: axis for axis, place in enumerate(places)}
+    in_order = list(range(len(places)))
+    row_major = any(v.row_major and [v.axes[k] for k in places] == in_order for v in values)
+    return Value(
+        write([laid(value, places) for value in values]),
+        tuple(shape),
+        dtype,
+        tuple(where.get(k) for k in range(len(values[0].axes))),
+        row_major or len(places) <= 1,
+    )
+
+
+def infix(emitter: Emitter, sign: str, a: Value, b: Value, dtype: DType) -> Value:
+    """a sign b. Operands stay pending where NumPy can reuse their temporaries, or there is nothing to reuse."""
+    a, b = emitter.inline(a), emitter.inline(b)
+    if not a.named and a.dtype == dtype and a.shape != b.shape and a.shape and b.shape:
+        a = emitter.settled(a)  # b repeats: as an operator this would make another array, `a += b` does not
+    return combine([a, b], dtype, lambda e: Infix(sign, e[0], e[1]))
+
+
+def multiply(emitter: Emitter, a: Value, b: Value, dtype: DType) -> Value:
+    """a * b, where a factor that is one over something divides."""
+    if _is_reciprocal(a) or len(a.shape) < len(b.shape) or (a.dtype == np.bool_ and a.shape == b.shape):
+        a, b = b, a
+    a, b = conformed([a, b], dtype)
+    if _is_reciprocal(b) and not _is_reciprocal(a):
+        assert isinstance(b.expr, Infix)
+        return infix(emitter, "/", a, replace(b, expr=b.expr.right), dtype)
+    return infix(emitter, "*", a, b, dtype)
+
+
+def _is_reciprocal(value: Value) -> bool:
+    return isinstance(value.expr, Infix) and value.expr.sign == "/" and value.expr.left == Literal(1)
+
+
+def scale(emitter: Emitter, value: Value, weight: Number, dtype: DType) -> Value:
+    """weight * value: a unit fraction divides, minus one negates."""
+    value, _ = conformed([value, number_value(weight, len(value.axes), dtype)], dtype)
+    if weight == 1:
+        return value
+    value = emitter.inline(cast(value, dtype) if value.dtype == np.bool_ else value)
+    return combine([value], dtype, lambda e: _scaled(e[0], weight, dtype))
+
+
+def _scaled(expr: Expr, weight: Number, dtype: DType) -> Expr:
+    if weight == -1:
+        return Negative(expr)
+    if isinstance(weight, Fraction) and not is_integral(weight) and weight.denominator not in (2, 4, 8):
+        bottom = literal(Fraction(weight.denominator), dtype)
+        if weight.numerator in (1, -1):
+            return Infix("/", expr if weight > 0 else Negative(expr), bottom)
+        return Infix("*", Infix("/", literal(Fraction(weight.numerator), dtype), bottom), expr)
+    return Infix("*", literal(weight, dtype), expr)
+
+
+def add(emitter: Emitter, terms: Sequence[tuple[Value, Number]], constant: Number, dtype: DType) -> Value:
+    """The weighted sum of terms and a constant; the largest terms come first, so that the others add in place."""
+    rank = len(terms[0][0].axes)
+    ranked = sorted(terms, key=lambda term: (-len(term[0].shape), term[1] < 0))
+    start = next((k for k, (_, weight) in enumerate(ranked) if weight > 0), None)
+    if start is None and constant > 0:
+        total, constant = number_value(constant, rank, dtype), Fraction(0)
+    else:
+        value, weight = ranked.pop(start or 0)
+        total = scale(emitter, value, weight, dtype)
+    for value, weight in ranked:
+        term = scale(emitter, value, abs(weight), dtype) if abs(weight) != 1 else value
+        total, term = conformed([total, term], dtype)
+        total = infix(emitter, "-" if weight < 0 else "+", total, term, dtype)
+    if constant:
+        total, number = conformed([total, number_value(abs(constant), rank, dtype)], dtype)
+        total = infix(emitter, "-" if constant < 0 else "+", total, number, dtype)
+    return total

@@ -1,0 +1,153 @@
+"""The emitter: registers, their lifetimes, and the statements of the block at hand.
+
+Expressions are kept pending until a name for them is needed, and what a pending expression reads counts as
+unread until it is written down; so an array is overwritten only by the statement that reads it last.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+
+from einback.ir.nodes import Node
+from einback.plan.dtypes import DType
+from einback.run.steps import (
+    Assign, Block, Call, Expr, Fill, Free, Infix, Negative, Ref, Register, Statement, operators, refs,
+)  # fmt: skip
+from einback.run.values import Value, array, carried, laid
+
+__all__ = ["Emitter"]
+
+_LONGEST = 4  # operators in one expression
+_WORTH_FREEING = 1 << 20  # bytes; below, an array is left to the end of the function
+_IN_PLACE = {"+", "-", "*", "/"}
+
+
+class Emitter:
+    """Writes statements, and knows which arrays may be overwritten."""
+
+    def __init__(self) -> None:
+        self.registers: list[Register] = []
+        self.blocks: list[Block] = []
+        self.helpers: dict[str, None] = {}
+        self._statements: list[Statement] = []
+        self._unread: Counter[int] = Counter()
+        self._owned: dict[int, Value] = {}  # arrays of this program; the caller's are not among them
+        self._dead: list[int] = []
+        self._scalars: set[int] = set()
+
+    def parameter(self, node: Node) -> int:
+        self.registers.append(Register(node, None))
+        return len(self.registers) - 1
+
+    def adopt(self, register: int, node: Node, uses: int) -> bool:
+        """Make a register of this block the home of `node`, unless it is another node's."""
+        made = self.registers[register]
+        if made.node is not None or made.block != len(self.blocks):
+            return False
+        self.registers[register] = Register(node, made.block)
+        self._unread[register] = uses
+        return True
+
+    def owns(self, register: int) -> bool:
+        """Whether the array was made here, and is not the caller's."""
+        return register in self._owned
+
+    def makes_scalar(self, register: int) -> bool:
+        """Whether a register without axes is sure to hold a scalar, not an array of no axes."""
+        return register in self._scalars
+
+    # pending expressions
+
+    def settled(self, value: Value, node: Node | None = None, uses: int = 1) -> Value:
+        """The value under a name; `node` is what it stands for if others read it too, `uses` how often it is read."""
+        if value.named and node is None:
+            return value
+        places = carried([value])
+        expr = laid(value, places)
+        shape = tuple(value.shape[k] for k in (value.axes[p] for p in places) if k is not None)
+        target = self.assign(expr, node, uses, into=self._overwritten(expr, shape, value.dtype))
+        made = array(Ref(target), shape, value.dtype, row_major=value.row_major and expr is value.expr)
+        self._owned[target] = made
+        where = {place: axis for axis, place in enumerate(places)}
+        return replace(made, axes=tuple(where.get(k) for k in range(len(value.axes))))
+
+    def inline(self, value: Value) -> Value:
+        """The value as part of a longer expression, or under a name where it is long or can run in place."""
+        if value.named or value.dtype == np.bool_ and operators(value.expr) < _LONGEST:
+            return value
+        if operators(value.expr) >= _LONGEST or self._overwritten(value.expr, value.shape, value.dtype) is not None:
+            return self.settled(value)
+        return value
+
+    def assign(self, expr: Expr, node: Node | None = None, uses: int = 1, *, into: int | None = None) -> int:
+        target = len(self.registers)
+        self.registers.append(Register(node, len(self.blocks)))
+        self._statements.append(Assign(target, expr, into))
+        self._unread[target] = uses
+        if isinstance(expr, Infix | Negative | Method) or _is_ufunc(expr):
+            self._scalars.add(target)
+        self._read(expr, kept=into)
+        return target
+
+    def own(self, register: int, value: Value) -> None:
+        self._owned[register] = value
+
+    def fill(self, view: Expr, expr: Expr) -> None:
+        self._statements.append(Fill(view, expr))
+        self._read(expr, kept=None)
+
+    def helper(self, text: str) -> None:
+        if text:
+            self.helpers[text] = None
+
+    def close(self, node: Node, register: int, *, last: bool) -> None:
+        """End the block that makes `node`; large arrays that nothing reads any more are let go."""
+        dead = [k for k in self._dead if self._nbytes(k) >= _WORTH_FREEING]
+        if dead and not last:
+            self._statements.append(Free(tuple(dead)))
+        self.blocks.append(Block(node, register, tuple(self._statements)))
+        self._statements, self._dead = [], []
+
+    def _nbytes(self, register: int) -> int:
+        value = self._owned[register]
+        return prod(value.shape) * value.dtype.itemsize
+
+    def _read(self, expr: Expr, kept: int | None) -> None:
+        for register in refs(expr):
+            self._unread[register] -= 1
+            if not self._unread[register] and register in self._owned and register != kept:
+                self._dead.append(register)
+
+    def _overwritten(self, expr: Expr, shape: tuple[int, ...], dtype: DType) -> int | None:
+        """The register whose array the outermost operation of an expression may overwrite, if there is one."""
+        reads = Counter(refs(expr))
+        for operand in _overwritable(expr):
+            if isinstance(operand, Ref):
+                k = operand.register
+                own = self._owned.get(k)
+                if own and shape and own.shape == shape and own.dtype == dtype and self._unread[k] == reads[k]:
+                    return k
+        return None
+
+
+def _overwritable(expr: Expr) -> Iterable[Expr]:
+    """The operands into which NumPy could write the outermost operation."""
+    match expr:
+        case Infix() if expr.sign in _IN_PLACE:
+            return (expr.left, expr.right)
+        case Negative():
+            return (expr.operand,)
+        case Call() if _is_ufunc(expr) and expr.function != "np.vecdot":
+            return expr.args
+        case _:
+            return ()
+
+
+def _is_ufunc(expr: Expr) -> bool:
+    return isinstance(expr, Call) and isinstance(getattr(np, expr.function.removeprefix("np."), None), np.ufunc)
+

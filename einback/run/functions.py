@@ -1,0 +1,126 @@
+"""Lowering of the scalar table: each row as its NumPy spelling says, powers and choices as a reader would write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from einback.ir.nodes import Number
+from einback.plan.dtypes import KEEPS_INTEGERS, DType
+from einback.rules.scalar import row
+from einback.run.casting import cast, conformed, literal, promoted, typed
+from einback.run.elementwise import combine
+from einback.run.emitter import Emitter
+from einback.run.steps import Call, Expr, Infix, Literal, Template
+from einback.run.values import Value
+
+__all__ = ["apply", "power"]
+
+BOOL, FLOAT = np.dtype(np.bool_), np.dtype(np.float64)
+
+_CALL = re.compile(r"([\w.]+)\((\{\d\}(?:, (?:\{\d\}|\d+))*)\)")
+_INFIX = re.compile(r"\(\{0\} (\S+) \{1\}\)")
+
+
+def apply(emitter: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
+    """The function of a row; the arguments are spread over the same axes."""
+    scalar = row(fn)
+    if fn == "where":
+        return _where(emitter, args, dtype)
+    if scalar.predicate:
+        return _spelled(emitter, scalar.numpy, args, BOOL)
+    if dtype.kind in "iuO" and fn in ("floor", "ceil", "rint", "trunc"):
+        return cast(args[0], dtype)
+    values = _arguments(fn, args, dtype)
+    emitter.helper(scalar.helper)
+    is_complex = any(value.dtype.kind == "c" for value in values)
+    spelling = scalar.analytic if is_complex and scalar.analytic else scalar.numpy
+    if all(isinstance(value.expr, Literal) for value in values):
+        return cast(_spelled(emitter, spelling, values, FLOAT), dtype)
+    return _spelled(emitter, spelling, values, dtype)
+
+
+def _arguments(fn: str, args: Sequence[Value], dtype: DType) -> list[Value]:
+    """The arguments, cast where NumPy would choose another dtype than the planned one."""
+    if fn == "abs" and args[0].dtype.kind == "c":
+        return list(args)
+    natural = promoted(args)
+    if fn not in KEEPS_INTEGERS and natural.kind in "iu" and natural.itemsize >= 4 and dtype == FLOAT:
+        return list(args)  # NumPy's functions take long integers to float64 by themselves
+    return conformed(args, dtype)
+
+
+def _spelled(emitter: Emitter, spelling: str, values: Sequence[Value], dtype: DType) -> Value:
+    """A template as a call or an operator where it is one, so that it can run in place; else as it stands."""
+    operator = _INFIX.fullmatch(spelling)
+    if operator:
+        sign = operator[1]
+        return combine([emitter.inline(v) for v in values], dtype, lambda e: Infix(sign, e[0], e[1]))
+    call = _CALL.fullmatch(spelling)
+    if call:
+        function, words = call[1], call[2].split(", ")
+        inlined = [_argument(emitter, value, function, dtype) for value in values]
+        return combine(
+            inlined,
+            dtype,
+            lambda e: Call(function, tuple(e[int(w[1])] if w[0] == "{" else Literal(int(w)) for w in words)),
+        )
+    return combine([emitter.settled(value) for value in values], dtype, lambda e: Template(spelling, tuple(e)))
+
+
+def _argument(emitter: Emitter, value: Value, function: str, dtype: DType) -> Value:
+    """A pending argument gets a name if the function can then overwrite it."""
+    is_ufunc = isinstance(getattr(np, function.removeprefix("np."), None), np.ufunc)
+    if is_ufunc and value.shape and value.dtype == dtype:
+        return emitter.settled(value)
+    return emitter.inline(value)
+
+
+def _where(emitter: Emitter, args: Sequence[Value], dtype: DType) -> Value:
+    condition, yes, no = (emitter.inline(arg) for arg in args)
+    yes, no = conformed([yes, no], dtype)
+    natural = promoted([yes, no])
+    if isinstance(yes.expr, Literal) and isinstance(no.expr, Literal) and dtype.kind in "fc":
+        expr, natural = typed(yes.expr, dtype), dtype  # two Python floats would make a float64
+        return combine([condition, no], dtype, lambda e: Call("np.where", (e[0], expr, e[1])))
+    chosen = combine([condition, yes, no], natural, lambda e: Call("np.where", tuple(e)))
+    return cast(chosen, dtype)
+
+
+def power(emitter: Emitter, value: Value, exponent: Number, dtype: DType) -> Value:
+    """A power with a known exponent."""
+    if not (value.dtype.kind in "iu" and value.dtype.itemsize >= 4 and dtype == FLOAT):
+        (value,) = conformed([value], dtype)
+    if dtype.kind != "O":
+        for known, write in _POWERS.items():
+            if exponent == known:
+                inner = emitter.settled(value) if known == 3 else _argument(emitter, value, "np.square", dtype)
+                return combine([inner], dtype, lambda e: write(e[0]))
+    if exponent == -1:
+        return combine([emitter.inline(value)], dtype, lambda e: Infix("/", Literal(1), e[0]))
+    raised = literal(exponent, value.dtype)
+    if dtype.kind == "f" and value.dtype.kind in "iu":
+        raised = Literal(float(exponent))  # NumPy has no negative powers of integers
+    return combine([emitter.inline(value)], dtype, lambda e: Infix("**", e[0], raised))
+
+
+def _square(x: Expr) -> Expr:
+    return Call("np.square", (x,))
+
+
+def _root(x: Expr) -> Expr:
+    return Call("np.sqrt", (x,))
+
+
+_POWERS = {
+    Fraction(2): _square,
+    Fraction(3): lambda x: Template("({0} * {0} * {0})", (x,)),
+    Fraction(1, 2): _root,
+    Fraction(-1): lambda x: Infix("/", Literal(1), x),
+    Fraction(-2): lambda x: Infix("/", Literal(1), _square(x)),
+    Fraction(-1, 2): lambda x: Infix("/", Literal(1), _root(x)),
+}
+

@@ -1,0 +1,86 @@
+"""What is checked at the door: that each array is there, is an array of numbers, and is of a kind that NumPy computes with.
+
+Lists, bools and anything that NumPy turns into an array of numbers are converted. A Python number takes the
+dtype of the floating arrays beside it, as Python's numbers do in NumPy, so that it never widens them. Arrays
+of objects hold Python integers. Matrices, masked arrays, data frames and sparse matrices are refused: their
+products and sums mean something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from fractions import Fraction
+from numbers import Number as PythonNumber
+from typing import Any
+
+import numpy as np
+
+from einback.errors import ArrayError, CompileError, did_you_mean
+from einback.ir.nodes import Input
+
+__all__ = ["Array", "checked_arrays", "refuse_missing", "refuse_unknown"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def refuse_unknown(names: Collection[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"the arrays are {', '.join(known)}" if known else ""
+            raise ArrayError(f"unknown array {name}", hint=hint)
+
+
+def refuse_missing(names: Collection[str], required: Sequence[str]) -> None:
+    missing = [name for name in required if name not in names]
+    if missing:
+        plural = "s" if len(missing) > 1 else ""
+        raise ArrayError(f"missing array{plural} {', '.join(missing)}", hint=f"pass it by keyword, as in {missing[0]}=...")
+
+
+def checked_arrays(inputs: Sequence[Input], values: Mapping[str, object]) -> dict[str, Array]:
+    """The values as arrays of native byte order, by name."""
+    given = {tensor.name: tensor for tensor in inputs if tensor.name in values}
+    scalars = {name for name in given if _is_number(values[name])}
+    arrays = {name: _as_array(name, values[name]) for name in given if name not in scalars}
+    floats = [array.dtype for array in arrays.values() if array.dtype.kind in "fc"]
+    for name in scalars:
+        number: Any = values[name]
+        arrays[name] = np.asarray(number, np.result_type(*floats, number) if floats else None)
+    for name, tensor in given.items():
+        if "integer" in tensor.facts and arrays[name].dtype.kind not in "biuO":
+            raise ArrayError(f"{name} holds integers, but the array is of {arrays[name].dtype}")
+    return arrays
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, PythonNumber) and not isinstance(value, np.generic | bool)
+
+
+def _as_array(name: str, value: object) -> Array:
+    kind = type(value)
+    if kind.__module__.partition(".")[0] == "cupy":
+        raise CompileError(f"{name} is a CuPy array; programs run on NumPy so far", hint=f"pass cupy.asnumpy({name})")
+    if isinstance(value, np.matrix):
+        raise ArrayError(f"{name} is a numpy.matrix, whose products differ", hint=f"pass numpy.asarray({name})")
+    if isinstance(value, np.ma.MaskedArray):
+        raise ArrayError(f"{name} is a masked array, whose mask would be lost", hint=f"pass {name}.filled(0)")
+    if not isinstance(value, np.ndarray) and hasattr(value, "to_numpy"):
+        raise ArrayError(f"{name} is a {kind.__name__}, not an array", hint=f"pass {name}.to_numpy()")
+    if not isinstance(value, np.ndarray) and hasattr(value, "toarray"):
+        raise ArrayError(f"{name} is a sparse {kind.__name__}", hint=f"pass {name}.toarray()")
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as reason:
+        raise ArrayError(f"{name} is no array: {reason}") from None
+    return _of_numbers(name, value, array)
+
+
+def _of_numbers(name: str, value: object, array: Array) -> Array:
+    if array.dtype.kind not in "biufcO":
+        raise ArrayError(f"{name} is of dtype {array.dtype}; arrays of numbers are needed")
+    if array.dtype.kind == "O":
+        foreign = next((x for x in array.ravel() if not isinstance(x, int | Fraction | np.integer)), None)
+        if foreign is not None or not isinstance(value, np.ndarray | list | tuple):
+            held = type(value if foreign is None else foreign).__name__
+            raise ArrayError(f"{name} holds objects of type {held}; object arrays hold Python integers")
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

@@ -1,0 +1,199 @@
+"""Lowering: a plan becomes a routine, node by node in the plan's order.
+
+Views and numbers become values and never a statement; each computed node becomes a pending expression, and the
+node that heads a step gets a name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from einback.ir.nodes import Add, Delta, Einsum, Input, Map, Node, Number, Ones, Reduce
+from einback.ir.walk import children, inputs_of
+from einback.plan.binding import resolve
+from einback.plan.dtypes import DType
+from einback.plan.grouping import operands
+from einback.plan.plan import Plan
+from einback.run.casting import cast, literal, number_value, typed
+from einback.run.contraction import contract, embed, reduce, total
+from einback.run.elementwise import add, scale
+from einback.run.emitter import Emitter
+from einback.run.functions import apply, power
+from einback.run.steps import Call, DTypeName, Expr, Index, Literal, Method, Parameter, Ref, Routine, refs
+from einback.run.values import Value, array, dense, laid, spread, viewed
+
+__all__ = ["lower"]
+
+
+def lower(plan: Plan, arrays: Mapping[str, DType], wanted: Sequence[DType | None]) -> Routine:
+    """The routine of a plan; result k is cast to `wanted[k]` where that says so."""
+    return _Lowering(plan, arrays).routine(wanted)
+
+
+class _Lowering:
+    def __init__(self, plan: Plan, arrays: Mapping[str, DType]) -> None:
+        self._plan, self._arrays = plan, arrays
+        self._emitter = Emitter()
+        self._values: dict[Node, Value] = {}
+        self._uses = Counter(plan.base[root] for root in plan.roots if root in plan.base)
+        for step in plan.steps:
+            for node in step.nodes:
+                self._uses.update(operands(node, plan.base))
+
+    def routine(self, wanted: Sequence[DType | None]) -> Routine:
+        parameters = tuple(self._parameter(tensor) for tensor in inputs_of(self._plan.roots))
+        for k, step in enumerate(self._plan.steps):
+            for node in step.nodes:
+                self._values[node] = self._computed(node)
+            head = self._named(step.node)
+            assert isinstance(head.expr, Ref)
+            self._emitter.close(step.node, head.expr.register, last=k == len(self._plan.steps) - 1)
+        handed: set[int] = set()
+        results = tuple(
+            self._result(root, dtype, handed) for root, dtype in zip(self._plan.roots, wanted, strict=True)
+        )
+        return Routine(
+            parameters,
+            tuple(self._emitter.blocks),
+            results,
+            tuple(self._emitter.registers),
+            tuple(self._emitter.helpers),
+            any(dtype.kind in "fc" for dtype in self._plan.dtypes.values()),
+        )
+
+    def _parameter(self, tensor: Input) -> Parameter:
+        shape, dtype = resolve(tensor.sizes, self._plan.sizes), self._arrays[tensor.name]
+        register = self._emitter.parameter(tensor)
+        self._values[tensor] = Value(Ref(register), shape, dtype, tuple(range(len(shape))), row_major=not shape)
+        return Parameter(tensor, register, shape, dtype)
+
+    def _named(self, node: Node) -> Value:
+        """The node that heads a step, in a register of its own."""
+        value, uses = self._values[node], self._uses[node]
+        if not (value.plain and isinstance(value.expr, Ref) and self._emitter.adopt(value.expr.register, node, uses)):
+            if value.named and value.shape:  # another's array: the step is the identity
+                value = replace(value, expr=Method(value.expr, "copy"), row_major=True)
+            value = self._emitter.settled(value, node, uses)
+        self._values[node] = value
+        return value
+
+    # values
+
+    def _value(self, node: Node) -> Value:
+        """An array as it is read by others: computed before, given, or a view of one of these."""
+        waiting = []
+        while node not in self._values:
+            waiting.append(node)
+            node = next(child for child in children(node) if not isinstance(child, Ones))
+        value = self._values[node]
+        for view in reversed(waiting):
+            assert isinstance(view, Einsum)
+            k = next(k for k, operand in enumerate(view.operands) if not isinstance(operand, Ones))
+            value = self._values[view] = viewed(value, view.labels[k], view.out)
+        return value
+
+    def _computed(self, node: Node) -> Value:
+        dtype = self._plan.dtypes[node]
+        match node:
+            case Einsum():
+                return self._einsum(node, dtype)
+            case Add():
+                pairs = list(zip(node.terms, node.weights, strict=True))
+                numbers = self._plan.numbers
+                constant: Number = Fraction(0)
+                for term, weight in pairs:
+                    constant = constant + weight * numbers[term] if term in numbers else constant
+                terms = [(self._value(term), weight) for term, weight in pairs if term not in numbers]
+                return add(self._emitter, terms, constant, dtype)
+            case Map():
+                return self._map(node, dtype)
+            case Reduce():
+                shape = resolve(node.arg.shape, self._plan.sizes)
+                return reduce(self._emitter, node.fn, self._filled(node.arg, dtype), node.axes, shape, dtype)
+            case Delta():
+                shape = resolve(node.shape, self._plan.sizes)
+                return embed(self._emitter, number_value(Fraction(1), 1, dtype), (0,), (0, 0), shape[:1], dtype)
+            case _:
+                raise TypeError(f"unknown node {type(node).__name__}")
+
+    def _einsum(self, node: Einsum, dtype: DType) -> Value:
+        lengths = resolve(node.sizes, self._plan.sizes)
+        terms = [(op, ls) for op, ls in zip(node.operands, node.labels, strict=True) if not isinstance(op, Ones)]
+        if len(terms) == 2:
+            return self._pair(node, terms, lengths, dtype)
+        operand, labels = terms[0] if terms else (node.operands[0], node.labels[0])
+        value = self._argument(operand, len(labels), dtype)
+        if len(set(node.out)) < len(node.out):
+            return embed(self._emitter, value, labels, node.out, lengths, dtype)
+        return total(self._emitter, value, labels, node.out, [lengths[k] for k in labels], dtype)
+
+    def _pair(
+        self, node: Einsum, terms: Sequence[tuple[Node, Sequence[int]]], lengths: Sequence[int], dtype: DType
+    ) -> Value:
+        (a, a_labels), (b, b_labels) = terms
+        values = [(self._value(a), a_labels), (self._value(b), b_labels)]
+        for (value, labels), other in ((values[0], b), (values[1], a)):
+            if other in self._plan.numbers:
+                return scale(self._emitter, spread(value, labels, node.out), self._plan.numbers[other], dtype)
+        return contract(self._emitter, values, node.out, lengths, dtype)
+
+    def _map(self, node: Map, dtype: DType) -> Value:
+        rank = node.rank
+        args = [self._argument(arg, rank, dtype) for arg in node.args]
+        exponent = self._plan.numbers.get(node.args[-1])
+        if node.fn == "power" and exponent is not None and node.args[0] not in self._plan.numbers:
+            return power(self._emitter, args[0], exponent, dtype)
+        return apply(self._emitter, node.fn, args, dtype)
+
+    def _argument(self, node: Node, rank: int, dtype: DType) -> Value:
+        """A node as an operand, where a number stands for itself."""
+        number = self._plan.numbers.get(node)
+        return self._value(node) if number is None else number_value(number, rank, dtype)
+
+    def _filled(self, node: Node, dtype: DType) -> Value:
+        """A node as an array, even where it is a number."""
+        if node not in self._plan.numbers:
+            return self._value(node)
+        shape = resolve(node.shape, self._plan.sizes)
+        number = typed(literal(self._plan.numbers[node], dtype), dtype)
+        return array(Call("np.full", (Literal(shape), number)), shape, dtype, row_major=True)
+
+    # results
+
+    def _result(self, root: Node, wanted: DType | None, handed: set[int]) -> Expr:
+        """A result as a fresh array in C order, or a scalar, that shares memory with nothing else."""
+        dtype = wanted or self._plan.dtypes.get(root) or np.dtype(np.float64)
+        shape = resolve(root.shape, self._plan.sizes)
+        if root in self._plan.numbers:
+            number = literal(self._plan.numbers[root], dtype)
+            if not shape:
+                return typed(number, dtype)
+            return Call("np.full", (Literal(shape), number), (("dtype", DTypeName(dtype)),))
+        value = self._value(root)
+        if not shape:
+            return self._scalar_result(value, dtype)
+        whole = dense(value, shape)
+        expr = laid(whole, range(len(shape)))
+        if value.dtype != dtype:
+            expr = cast(Value(expr, shape, value.dtype, tuple(range(len(shape)))), dtype).expr
+            assert isinstance(expr, Method)
+            return Method(expr.operand, "astype", expr.args, (("order", Literal("C")),))
+        register = next(refs(expr))
+        owned = isinstance(value.expr, Ref) and self._emitter.owns(register)
+        if whole is not value or register in handed or not owned:
+            return Method(expr, "copy")
+        handed.add(register)
+        if isinstance(expr, Ref) and value.row_major:
+            return expr
+        return Call("np.ascontiguousarray", (expr,))
+
+    def _scalar_result(self, value: Value, dtype: DType) -> Expr:
+        if value.dtype != dtype:
+            return cast(value, dtype).expr
+        assert isinstance(value.expr, Ref)
+        return value.expr if self._emitter.makes_scalar(value.expr.register) else Index(value.expr, ())

@@ -1,0 +1,119 @@
+"""The NumPy spelling of statements and expressions, with no more parentheses than Python needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from einback.run.steps import (
+    Assign, Call, DTypeName, Expr, Fill, Free, Index, Infix, Literal, Method, Negative, Ref, Statement, Template,
+    Transposed,
+)  # fmt: skip
+
+__all__ = ["expression", "statement"]
+
+Name = Callable[[int], str]
+
+_PRECEDENCE = {">": 1, ">=": 1, "<": 1, "<=": 1, "==": 1, "!=": 1, "+": 2, "-": 2, "*": 3, "/": 3, "@": 3, "**": 5}
+_NEGATIVE, _ATOM = 4, 6
+_UFUNCS = {"+": "np.add", "-": "np.subtract", "*": "np.multiply", "/": "np.divide"}
+
+
+def statement(step: Statement, name: Name) -> str:
+    """One line of source; `name` gives the variable of a register."""
+    match step:
+        case Assign(target, value, None):
+            return f"{name(target)} = {_bare(expression(value, name))}"
+        case Assign(target, value, into) if into is not None:
+            return _in_place(name(target), value, into, name)
+        case Fill(view, value):
+            return f"{expression(view, name)}[...] = {expression(value, name)}"
+        case Free(registers):
+            return f"del {', '.join(map(name, registers))}"
+    raise TypeError(f"unknown statement {type(step).__name__}")
+
+
+def _in_place(target: str, value: Expr, into: int, name: Name) -> str:
+    """A statement that writes into an array: `Z += b`, `np.exp(Z, out=Z)`, or `P = np.exp(Z, out=Z)`."""
+    out = name(into)
+    if isinstance(value, Infix) and target == out:
+        if value.left == Ref(into):
+            return f"{out} {value.sign}= {expression(value.right, name)}"
+        if value.right == Ref(into) and value.sign in "+*":
+            return f"{out} {value.sign}= {expression(value.left, name)}"
+    match value:
+        case Infix():
+            call = Call(_UFUNCS[value.sign], (value.left, value.right))
+        case Negative():
+            call = Call("np.negative", (value.operand,))
+        case Call():
+            call = value
+        case _:
+            raise TypeError(f"{type(value).__name__} cannot write into an array")
+    text = expression(Call(call.function, call.args, (*call.keywords, ("out", Ref(into)))), name)
+    return text if target == out else f"{target} = {text}"
+
+
+def expression(expr: Expr, name: Name) -> str:
+    return _text(expr, name)[0]
+
+
+def _text(expr: Expr, name: Name) -> tuple[str, int]:
+    """The text of an expression and how tightly it binds."""
+    match expr:
+        case Ref(register):
+            return name(register), _ATOM
+        case Literal(value):
+            text = _number(value)
+            return text, _NEGATIVE if text.startswith("-") else _ATOM
+        case DTypeName(dtype):
+            return "object" if dtype.kind == "O" else f"np.{dtype.type.__name__}", _ATOM
+        case Infix(sign, left, right):
+            level = _PRECEDENCE[sign]
+            tight_left = level + (sign == "**" or level == 1)
+            return f"{_within(left, tight_left, name)} {sign} {_within(right, level + 1, name)}", level
+        case Negative(operand):
+            return f"-{_within(operand, _NEGATIVE, name)}", _NEGATIVE
+        case Call(function, args, keywords):
+            return f"{function}({_arguments(args, keywords, name)})", _ATOM
+        case Method(operand, method, args, keywords):
+            return f"{_within(operand, _ATOM, name)}.{method}({_arguments(args, keywords, name)})", _ATOM
+        case Index(operand, items):
+            return f"{_within(operand, _ATOM, name)}[{_items(items)}]", _ATOM
+        case Transposed(operand, axes):
+            view = ".T" if axes == tuple(range(len(axes)))[::-1] else f".transpose({', '.join(map(str, axes))})"
+            return _within(operand, _ATOM, name) + view, _ATOM
+        case Template(text, args):
+            return text.format(*(_within(arg, _ATOM, name) for arg in args)), _ATOM
+
+
+def _within(expr: Expr, level: int, name: Name) -> str:
+    text, own = _text(expr, name)
+    return text if own >= level else f"({text})"
+
+
+def _arguments(args: Sequence[Expr], keywords: Sequence[tuple[str, Expr]], name: Name) -> str:
+    positional = [expression(arg, name) for arg in args]
+    return ", ".join([*positional, *(f"{word}={expression(value, name)}" for word, value in keywords)])
+
+
+def _items(items: Sequence[slice | int | None]) -> str:
+    return ", ".join(":" if isinstance(item, slice) else str(item) for item in items) or "()"
+
+
+def _number(value: int | float | str | tuple[int, ...]) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "np.nan" if math.isnan(value) else "np.inf" if value > 0 else "-np.inf"
+    return repr(value)
+
+
+def _bare(text: str) -> str:
+    """A whole expression without the parentheses around it."""
+    if not (text.startswith("(") and text.endswith(")")):
+        return text
+    depth = 0
+    for k, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if not depth and k < len(text) - 1:
+            return text
+    return text[1:-1]

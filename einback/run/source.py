@@ -1,0 +1,219 @@
+"""Source: a routine as one straight-line Python function in a file of its own.
+
+The file needs NumPy only. Above the statements of each step stands its formula; the caller supplies the words,
+for formulas are none of this folder's business.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from einback.errors import CompileError
+from einback.ir.nodes import Node
+from einback.plan.dtypes import DType
+from einback.rules.scalar import TABLE
+from einback.run.names import Namer, identifier
+from einback.run.numpy_dialect import expression, statement
+from einback.run.steps import Assign, Block, Routine
+
+__all__ = ["Describe", "Result", "Structure", "Text", "leaves", "write"]
+
+# (node, its variable, the variables of nodes that have one) -> a formula on one line
+Describe = Callable[[Node, str, Mapping[Node, str]], str]
+
+# What a call returns: the number k stands for result k; lists, tuples and dicts hold structures.
+Structure = Any
+
+_WIDTH = 106  # of a line in the function, whose body is indented by 4
+_DEFINED = re.compile(r"^(?:def )?(\w+)(?: =|\()", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The array that result k is, for the docstring."""
+
+    shape: tuple[int, ...]
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The finished file, and the formula above each step."""
+
+    source: str
+    formulas: tuple[str, ...]
+
+
+def leaves(structure: Structure) -> list[int]:
+    """The numbers of the results in a structure, in order.
+
+    >>> leaves({"loss": 0, "grads": [1, (2,)]})
+    [0, 1, 2]
+    """
+    match structure:
+        case int():
+            return [structure]
+        case list() | tuple():
+            return [leaf for part in structure for leaf in leaves(part)]
+        case dict():
+            return [leaf for part in structure.values() for leaf in leaves(part)]
+        case _:
+            raise CompileError(f"results are held in lists, tuples and dicts, not in {type(structure).__name__}")
+
+
+def write(
+    routine: Routine,
+    structure: Structure,
+    results: Sequence[Result],
+    *,
+    names: Mapping[Node, str],
+    describe: Describe,
+    title: str = "",
+    function: str = "step",
+    checked: bool = True,
+) -> Text:
+    """The routine as a file.
+
+    `names` wishes for variable names, `structure` says what the function returns, `title` opens the docstring. A
+    `checked` function refuses arrays of other shapes than it was written for.
+    """
+    writer = _Writer(routine, names, describe, identifier(function))
+    check = writer.check() if checked else []
+    body = [*check, *writer.body(), f"return {_rendered(structure, writer.returned)}"]
+    helpers = [text.strip("\n") for text in routine.helpers]
+    imports = ["import math\n"] if any("math." in text for text in helpers) else []
+    decorator = ['@np.errstate(all="ignore")\n'] if routine.may_warn else []
+    code = "".join([*decorator, writer.signature(), "\n", textwrap.indent("\n".join(body), "    ")])
+    docstring = f'"""{_escaped(writer.summary(title, structure, results))}"""'
+    source = "\n\n\n".join([f"{docstring}\n\n{''.join(imports)}import numpy as np", *helpers, code]) + "\n"
+    return Text(source, tuple(writer.formulas))
+
+
+class _Writer:
+    """Names the registers, then writes block after block."""
+
+    def __init__(self, routine: Routine, names: Mapping[Node, str], describe: Describe, function: str) -> None:
+        helpers = [name for scalar in TABLE.values() for name in _DEFINED.findall(scalar.helper)]
+        self._namer = Namer([*helpers, "logsumexp", function])
+        self._routine, self._describe, self._function = routine, describe, function
+        self._wishes, self._temporaries = names, list[str]()
+        self._names = {p.register: self._namer.name(p.tensor.name) for p in routine.parameters}
+        self._given: dict[Node, str] = {p.tensor: self._names[p.register] for p in routine.parameters}
+        for block in routine.blocks:
+            wish = names.get(block.node)
+            self._names[block.register] = self._namer.name(wish) if wish else self._namer.number("t")
+        for block in routine.blocks:
+            self._name_temporaries(block)
+        self.formulas: list[str] = []
+
+    def _name_temporaries(self, block: Block) -> None:
+        """A temporary whose array the block's result takes over already has its name; others are u1, u2, ..."""
+        taken_over = {s.into: s.target for s in block.statements if isinstance(s, Assign) and s.into is not None}
+        free = iter(range(len(block.statements)))
+        for made in reversed([s.target for s in block.statements if isinstance(s, Assign)]):
+            if made not in self._names:
+                heir = taken_over.get(made)
+                self._names[made] = self._names[heir] if heir is not None else self._temporary(next(free))
+
+    def _temporary(self, k: int) -> str:
+        while len(self._temporaries) <= k:
+            self._temporaries.append(self._namer.number("u"))
+        return self._temporaries[k]
+
+    def signature(self) -> str:
+        return "\n".join(_filled(f"def {self._function}(", [self._names[p.register] for p in self._routine.parameters],
+                                 "):"))  # fmt: skip
+
+    def check(self) -> list[str]:
+        """Lines that refuse other shapes: lengths are written into the code as numbers."""
+        arrays = [p for p in self._routine.parameters if p.shape]
+        if not arrays:
+            return []
+        found = _filled("shapes = [", [f"{self._names[p.register]}.shape" for p in arrays], "]")
+        known = _filled("expected = [", [str(p.shape) for p in arrays], "]")
+        error = f'    raise ValueError(f"{self._function} was written for shapes {{expected}}, and got {{shapes}}")'
+        return [*found, *known, "if shapes != expected:", error, ""]
+
+    def body(self) -> list[str]:
+        lines: list[str] = []
+        for block in self._routine.blocks:
+            name = self._names[block.register]
+            formula = " ".join(self._describe(block.node, name, self._given).split())
+            self._given[block.node] = name
+            self.formulas.append(formula)
+            lines.append(f"# {formula}")
+            lines += [statement(step, self._names.__getitem__) for step in block.statements]
+            lines.append("")
+        return lines
+
+    def returned(self, k: int) -> str:
+        return expression(self._routine.results[k], self._names.__getitem__)
+
+    def summary(self, title: str, structure: Structure, results: Sequence[Result]) -> str:
+        """The module's docstring: what goes in and what comes out."""
+        arrays = [(self._names[p.register], p.shape, p.dtype) for p in self._routine.parameters]
+        outcomes = [(path or "result", results[k].shape, results[k].dtype) for path, k in _paths(structure)]
+        lines = [title or f"{self._function}, a program generated by einback.", ""]
+        for heading, rows in (("Arrays", arrays), ("Results", outcomes)):
+            width = max((len(name) for name, _, _ in rows), default=0)
+            lines.append(heading + ("" if rows else ": none"))
+            for name, shape, dtype in rows:
+                lines.append(f"    {name:<{width}}  {' × '.join(map(str, shape)) or 'scalar'}, {dtype}")
+            lines.append("")
+        return "\n".join([*lines, "It needs NumPy only. Arrays of other shapes need a file of their own.", ""])
+
+
+def _paths(structure: Structure, path: str = "") -> Iterator[tuple[str, int]]:
+    """How each result is reached from what the function returns: `loss`, `grads['W']`, `[0]`."""
+    if isinstance(structure, int):
+        yield path, structure
+        return
+    for key, part in structure.items() if isinstance(structure, dict) else enumerate(structure):
+        plain = not path and isinstance(key, str) and key.isidentifier()
+        yield from _paths(part, key if plain else f"{path}[{_key(key)}]")
+
+
+def _rendered(structure: Structure, name: Callable[[int], str], indent: str = "") -> str:
+    """The structure as Python writes it, broken into lines where it is long."""
+    match structure:
+        case int():
+            return name(structure)
+        case dict():
+            opening, closing = "{", "}"
+            parts = [f"{_key(key)}: {_rendered(part, name, indent + '    ')}" for key, part in structure.items()]
+        case _:
+            opening, closing = "[]" if isinstance(structure, list) else "()"
+            parts = [_rendered(part, name, indent + "    ") for part in structure]
+    comma = "," if isinstance(structure, tuple) and len(parts) == 1 else ""
+    flat = f"{opening}{', '.join(parts)}{comma}{closing}"
+    if len(indent) + len(flat) <= _WIDTH - len("return ") and "\n" not in flat:
+        return flat
+    inner = "".join(f"{indent}    {part},\n" for part in parts)
+    return f"{opening}\n{inner}{indent}{closing}"
+
+
+def _key(key: object) -> str:
+    if isinstance(key, str | int | float | None):
+        return repr(key)
+    if isinstance(key, tuple):
+        return f"({''.join(_key(part) + ', ' for part in key)})"
+    raise CompileError(f"a dict of results has keys that are strings or numbers, not {type(key).__name__}")
+
+
+def _filled(opening: str, items: Sequence[str], closing: str) -> list[str]:
+    """One line if it is short enough, else the items on lines between."""
+    line = opening + ", ".join(items) + closing
+    if len(line) <= _WIDTH:
+        return [line]
+    inner = textwrap.wrap(", ".join(items) + ",", _WIDTH, initial_indent="    ", subsequent_indent="    ",
+                          break_long_words=False, break_on_hyphens=False)  # fmt: skip
+    return [opening, *inner, closing]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+

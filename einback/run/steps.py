@@ -1,0 +1,223 @@
+"""Steps: what a lowered program consists of, as data that no dialect has spelled yet.
+
+    routine   ::= parameters, blocks, results
+    block     ::= the node that it makes, statements
+    statement ::= Assign(target, expression, into) | Fill(view, expression) | Free(registers)
+    expression ::= Ref | Literal | DTypeName | Infix | Negative | Call | Method | Index | Transposed | Template
+
+A register is an array (or a scalar) that a statement makes; its number is its place in `Routine.registers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from einback.ir.nodes import Input, Node
+from einback.plan.dtypes import DType
+
+__all__ = [
+    "Assign",
+    "Block",
+    "Call",
+    "DTypeName",
+    "Expr",
+    "Fill",
+    "Free",
+    "Index",
+    "Infix",
+    "Literal",
+    "Method",
+    "Negative",
+    "Parameter",
+    "Ref",
+    "Register",
+    "Routine",
+    "Statement",
+    "Template",
+    "Transposed",
+    "operators",
+    "refs",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The array in a register."""
+
+    register: int
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A Python number, or a tuple of integers: an axis list or a shape."""
+
+    value: int | float | str | tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DTypeName:
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Infix:
+    """left sign right, for arithmetic, comparisons and the matrix product `@`."""
+
+    sign: str
+    left: Expr
+    right: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    operand: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """function(args, keyword=..): a name of NumPy's, or of a helper in the same source."""
+
+    function: str
+    args: tuple[Expr, ...]
+    keywords: tuple[tuple[str, Expr], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """operand.name(args, keyword=..)."""
+
+    operand: Expr
+    name: str
+    args: tuple[Expr, ...] = ()
+    keywords: tuple[tuple[str, Expr], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """operand[items]: a slice keeps an axis, None makes one, a number picks."""
+
+    operand: Expr
+    items: tuple[slice | int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transposed:
+    """The view whose axis k is axis `axes[k]` of the operand."""
+
+    operand: Expr
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A function of the scalar table, written as its row spells it in NumPy; the arguments are names or numbers."""
+
+    text: str
+    args: tuple[Expr, ...]
+
+
+Expr = Ref | Literal | DTypeName | Infix | Negative | Call | Method | Index | Transposed | Template
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """target = value; where `into` names a register, its array is overwritten, and becomes the target's."""
+
+    target: int
+    value: Expr
+    into: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """view[...] = value."""
+
+    view: Expr
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """The registers' arrays are let go."""
+
+    registers: tuple[int, ...]
+
+
+Statement = Assign | Fill | Free
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """What a register holds: the node, if it is the head of a block or an input, and the block that makes it."""
+
+    node: Node | None
+    block: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The statements of one step of the plan; `register` holds its node when they are done."""
+
+    node: Node
+    register: int
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An array that the caller passes."""
+
+    tensor: Input
+    register: int
+    shape: tuple[int, ...]
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Routine:
+    """A lowered program: straight-line blocks, and an expression for each result."""
+
+    parameters: tuple[Parameter, ...]
+    blocks: tuple[Block, ...]
+    results: tuple[Expr, ...]
+    registers: tuple[Register, ...]
+    helpers: tuple[str, ...]
+    may_warn: bool
+
+
+def parts(expr: Expr) -> tuple[Expr, ...]:
+    """The expressions that an expression is made of, one level down."""
+    match expr:
+        case Infix():
+            return expr.left, expr.right
+        case Negative() | Index() | Transposed():
+            return (expr.operand,)
+        case Call():
+            return (*expr.args, *(value for _, value in expr.keywords))
+        case Method():
+            return (expr.operand, *expr.args, *(value for _, value in expr.keywords))
+        case Template():
+            return expr.args
+        case Ref() | Literal() | DTypeName():
+            return ()
+
+
+def refs(expr: Expr) -> Iterator[int]:
+    """The registers that an expression reads, once for each time that it does."""
+    stack = [expr]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Ref):
+            yield part.register
+        stack.extend(parts(part))
+
+
+def operators(expr: Expr) -> int:
+    """How many computations an expression holds; views count nothing."""
+    count, stack = 0, [expr]
+    while stack:
+        part = stack.pop()
+        count += isinstance(part, Infix | Negative | Call | Method | Template)
+        stack.extend(parts(part))
+    return count

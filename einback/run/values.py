@@ -1,0 +1,153 @@
+"""Values: how lowering sees an array, as an expression with the axes of its node laid over it.
+
+A view never becomes a statement of its own: axis k of the value is axis `axes[k]` of the expression's array,
+or None where the value only repeats. Whoever reads the value asks for the axes in the order that suits, and
+gets the expression under transposes and indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from einback.plan.dtypes import DType
+from einback.run.steps import Call, Expr, Index, Literal, Method, Ref, Transposed
+
+__all__ = ["Labels", "Value", "array", "carried", "dense", "fuses_freely", "laid", "matrix", "picked", "spread", "viewed"]
+
+Labels = Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """`expr` gives an array of `shape` and `dtype`; `row_major` says that it is known to lie in C order."""
+
+    expr: Expr
+    shape: tuple[int, ...]
+    dtype: DType
+    axes: tuple[int | None, ...]
+    row_major: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether the axes of the value are those of the expression."""
+        return self.axes == tuple(range(len(self.shape)))
+
+    @property
+    def named(self) -> bool:
+        """Whether reading the value computes nothing: it is a name, a number, or a view of one."""
+        expr = self.expr
+        while True:
+            match expr:
+                case Index() | Transposed() | Method(name="diagonal"):
+                    expr = expr.operand
+                case Call(function="np.broadcast_to"):
+                    expr = expr.args[0]
+                case _:
+                    return isinstance(expr, Ref | Literal)
+
+
+def array(expr: Expr, shape: Sequence[int], dtype: DType, *, row_major: bool = False) -> Value:
+    """An expression without a view over it. One axis or none always lies in order."""
+    return Value(expr, tuple(shape), dtype, tuple(range(len(shape))), row_major or len(shape) <= 1)
+
+
+def viewed(value: Value, labels: Labels, out: Labels) -> Value:
+    """The view that `labels -> out` is, for an array whose axes have `labels`: permuted, diagonals read, repeated."""
+    own = list(labels)
+    for label in dict.fromkeys(labels):
+        while own.count(label) > 1:
+            first = own.index(label)
+            second = own.index(label, first + 1)
+            value = _diagonal(value, first, second)
+            del own[second]
+    return spread(value, own, out)
+
+
+def _diagonal(value: Value, p: int, q: int) -> Value:
+    """The value without its axis q, read where it equals axis p."""
+    low, high = value.axes[p], value.axes[q]
+    rest = list(value.axes[:q] + value.axes[q + 1 :])
+    if low is None or high is None:
+        rest[p] = high if low is None else low
+        return replace(value, axes=tuple(rest))
+    low, high = sorted((low, high))
+    left = [k for k in range(len(value.shape)) if k not in (low, high)]
+    place = {axis: k for k, axis in enumerate(left)} | {low: len(left)}  # NumPy puts the diagonal last
+    rest[p] = low
+    keywords = () if (low, high) == (0, 1) else (("axis1", Literal(low)), ("axis2", Literal(high)))
+    return Value(
+        Method(value.expr, "diagonal", (), keywords),
+        (*(value.shape[k] for k in left), value.shape[low]),
+        value.dtype,
+        tuple(None if axis is None else place[axis] for axis in rest),
+    )
+
+
+def spread(value: Value, labels: Labels, out: Labels) -> Value:
+    """The value over the axes `out`, repeating along those that are not among its `labels`."""
+    at = dict(zip(labels, value.axes, strict=True))
+    return replace(value, axes=tuple(at.get(label) for label in out))
+
+
+def carried(values: Sequence[Value]) -> list[int]:
+    """The axes that at least one value has entries along."""
+    rank = max(len(value.axes) for value in values)
+    return [k for k in range(rank) if any(len(v.axes) == rank and v.axes[k] is not None for v in values)]
+
+
+def laid(value: Value, places: Sequence[int]) -> Expr:
+    """The value over some of its axes, ready to broadcast: None for an axis it repeats along, leading ones left out."""
+    axes = [value.axes[k] for k in places] if value.axes else []
+    expr = _transposed(value.expr, [axis for axis in axes if axis is not None])
+    while axes and axes[0] is None:
+        axes.pop(0)
+    if None not in axes:
+        return expr
+    return Index(expr, tuple(None if axis is None else slice(None) for axis in axes))
+
+
+def dense(value: Value, shape: Sequence[int]) -> Value:
+    """The value with an axis of its own for each axis of the node, so that every axis may be summed or fused."""
+    if None not in value.axes:
+        return value
+    expr = Call("np.broadcast_to", (laid(value, range(len(shape))), Literal(tuple(shape))))
+    return array(expr, shape, value.dtype)
+
+
+def picked(value: Value, k: int) -> Value:
+    """The value without its axis k, which has length one."""
+    axis = value.axes[k]
+    rest = value.axes[:k] + value.axes[k + 1 :]
+    if axis is None:
+        return replace(value, axes=rest)
+    expr = Index(value.expr, (*(slice(None),) * axis, 0))
+    shape = value.shape[:axis] + value.shape[axis + 1 :]
+    axes = tuple(a if a is None or a < axis else a - 1 for a in rest)
+    return Value(expr, shape, value.dtype, axes, value.row_major)
+
+
+def matrix(value: Value, labels: Labels, batch: Labels, *groups: Labels) -> Expr:
+    """The array with its batch axes first, then one axis for each group that is not empty, its labels fused."""
+    at = {label: axis for label, axis in zip(labels, value.axes, strict=True) if axis is not None}
+    order = [at[label] for label in batch] + [at[label] for labels in groups for label in labels]
+    expr = _transposed(value.expr, order)
+    if any(len(labels) > 1 for labels in groups):
+        lengths = [value.shape[at[label]] for label in batch]
+        lengths += [prod(value.shape[at[label]] for label in labels) for labels in groups if labels]
+        return Method(expr, "reshape", tuple(map(Literal, lengths)))
+    if batch and order[-1] != len(order) - 1 and order[-2] != len(order) - 1:
+        return Call("np.ascontiguousarray", (expr,))  # else matmul would not reach BLAS
+    return expr
+
+
+def fuses_freely(value: Value, labels: Labels, groups: Sequence[Labels]) -> bool:
+    """Whether the labels of each group lie side by side, so that fusing them copies nothing."""
+    at = dict(zip(labels, value.axes, strict=True))
+    runs = [[at[label] for label in labels] for labels in groups]
+    return all(run[0] is not None and run == list(range(run[0], run[0] + len(run))) for run in runs if run)
+
+
+def _transposed(expr: Expr, order: Sequence[int]) -> Expr:
+    return expr if list(order) == list(range(len(order))) else Transposed(expr, tuple(order))

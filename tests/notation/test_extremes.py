@@ -1,0 +1,133 @@
+"""Hostile texts: an answer or an error of the family, soon, and never anything else."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from einback.errors import EinbackError
+from einback.ir.nodes import Input
+from einback.ir.verify import verify
+from einback.notation.declarations import parse_declarations
+from einback.notation.einsum_string import einsum_node
+from einback.notation.elaborate import elaborate
+from einback.notation.layer_text import parse_layer
+
+
+def only_our_errors(read: Callable[..., object], *args: object) -> str:
+    """The message of the error, or nothing; any other exception fails the test."""
+    try:
+        read(*args)
+    except EinbackError as error:
+        return str(error)
+    return ""
+
+
+N = 10_000
+LONG = [
+    "y = " + "(" * N + "x" + ")" * N,
+    "y = " + "(" * N,
+    "y = " + ")" * N,
+    "y = " + "[" * N,
+    "y = " + "x[" * N,
+    "y = " + "f(" * N,
+    "y[i] = " + "exp(" * N + "x[i]" + ")" * N,
+    "y[i] = " + "(" * 5_000 + "x[i]" + "+ a)" * 5_000,
+    "y = " + "-" * 100_000 + "x",
+    "y = " + "x^" * N + "x",
+    "y = " + "9^" * N + "9",
+    "y = x" + "²⁻¹" * N,
+    "y[i] = " + " + ".join(["x[i]"] * N),
+    "y = " + " ".join(["x[i]"] * N),
+    "y = " + " + ".join(f"x[i{k}]" for k in range(5_000)),
+    "y = " + " + ".join(["sum[i](x[i])"] * 5_000),
+    "y = " + "".join(f"sum[i{k}](x[i{k}] + " for k in range(3_000)) + "1" + ")" * 3_000,
+    "y = " + "1e308*" * N + "1",
+    "y = " + "9" * 100_000,
+    "x" * 100_000,
+    "#" * 100_000,
+    "\n" * 100_000,
+    "y = 1" + ";" * 100_000,
+]
+
+
+@pytest.mark.parametrize("text", LONG, ids=[text[:12] + ".." for text in LONG])
+def test_long_texts_take_no_time(text: str) -> None:
+    start = time.process_time()
+    message = only_our_errors(lambda: verify(elaborate(text).tensors.values()))
+    assert len(message) < 1_000
+    assert time.process_time() - start < 3  # within one second on a quiet machine
+
+
+def test_many_statements() -> None:
+    lines = [f"h{k + 1}[i] = tanh(W{k}[i,j] h{k}[j])" for k in range(2_000)]
+    program = elaborate("\n".join(reversed(lines)))
+    assert len(program.inputs) == 2_001
+    assert len(program.size_names) == 1
+
+
+PIECES = st.sampled_from(
+    ["x", "W", "exp", "sum", "softmax", "where", "size", "max", "ones", "δ", "pi", "inf", "i", "j", "[i]", "[i,j]"]
+    + ["[", "]", "(", ")", ",", "+", "-", "*", "/", "^", "**", "=", "==", "<", ">=", "²", "⁻¹", "√", "'", "′", "1"]
+    + [
+        "0",
+        "2.5",
+        "1e9",
+        ".",
+        "\n",
+        " ",
+        "  ",
+        "#",
+        ";",
+        '"',
+        "\\",
+        "é",
+        "ﬁ",
+        "\u200b",
+        "\x00",
+        "__class__",
+        "->",
+        "...",
+    ]
+)
+TEXTS = st.one_of(st.text(max_size=30), st.lists(PIECES, max_size=25).map("".join))
+
+
+@given(TEXTS)
+@settings(max_examples=300)
+@example("\ud800")
+@example("s = x[i]^x[i]^")
+@example("s = 0^-1 + 1/0 - inf inf")
+def test_any_program(text: str) -> None:
+    only_our_errors(elaborate, text)
+    only_our_errors(elaborate, f"y[i] = {text}")
+    only_our_errors(elaborate, f"s = {text}", {"x": Input("x", (3,), ()), "W": Input("W", ("n", 1), ())})
+
+
+@given(TEXTS)
+def test_any_declaration(text: str) -> None:
+    only_our_errors(parse_declarations, text)
+
+
+LETTERS = st.lists(st.sampled_from(list("iijk,,...->  .%'αβ1_\n") + ["...", "->", "word "]), max_size=14).map("".join)
+OPERANDS = st.lists(
+    st.lists(st.sampled_from([1, 2, 3, "n", "m"]), max_size=4).map(lambda sizes: Input("x", tuple(sizes), ())),
+    max_size=3,
+)
+
+
+@given(st.one_of(LETTERS, TEXTS), OPERANDS)
+@settings(max_examples=500)
+def test_any_einsum_string(spec: str, operands: list[Input]) -> None:
+    only_our_errors(lambda: verify([einsum_node(spec, operands).node]))
+
+
+@given(st.one_of(LETTERS, TEXTS))
+def test_any_layer(text: str) -> None:
+    def read() -> None:
+        layer = parse_layer(text)
+        layer.build(layer.bind([Input("X", ("n", 3), ())][: len(layer.slots)], {}), "1")
+
+    only_our_errors(read)

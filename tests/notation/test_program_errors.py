@@ -1,0 +1,673 @@
+"""Every message of index programs, by its full text."""
+
+import inspect
+
+import pytest
+
+from einback.errors import EinbackError
+from einback.notation.elaborate import elaborate
+
+CASES = [
+    (
+        "",
+        r"""
+        there is no statement in the program
+        write for example: y[n] = A[n,m] x[m]
+        """,
+    ),
+    (
+        "Z",
+        r"""
+        = is missing behind the left side
+          Z
+           ^
+        write for example: y[n] = A[n,m] x[m]
+        """,
+    ),
+    (
+        "Z[n] =",
+        r"""
+        the right side is missing
+          Z[n] =
+               ^
+        """,
+    ),
+    (
+        "Z[n] =\nloss = 1",
+        r"""
+        the right side is missing
+          line 1: Z[n] =
+                       ^
+        """,
+    ),
+    (
+        "= 3",
+        r"""
+        a statement begins with the name of what it defines
+          = 3
+          ^
+        write for example: y[n] = A[n,m] x[m]
+        """,
+    ),
+    (
+        "3 = x",
+        r"""
+        a statement begins with the name of what it defines
+          3 = x
+          ^
+        write for example: y[n] = A[n,m] x[m]
+        """,
+    ),
+    (
+        "Z[n = x[n]",
+        r"""
+        this bracket [ is never closed
+          Z[n = x[n]
+           ^
+        """,
+    ),
+    (
+        "Z[n] = x[n",
+        r"""
+        this bracket [ is never closed
+          Z[n] = x[n
+                  ^
+        """,
+    ),
+    (
+        "Z[n] = (x[n]",
+        r"""
+        this bracket ( is never closed
+          Z[n] = (x[n]
+                 ^
+        """,
+    ),
+    (
+        "Z[n] = (x[n]\ns = 1",
+        r"""
+        this bracket ( is never closed
+          line 1: Z[n] = (x[n]
+                         ^
+        """,
+    ),
+    (
+        "Z[n] = x[n])",
+        r"""
+        ) cannot stand here
+          Z[n] = x[n])
+                     ^
+        """,
+    ),
+    (
+        "Z[n] = exp(",
+        r"""
+        this bracket ( is never closed
+          Z[n] = exp(
+                    ^
+        """,
+    ),
+    (
+        "Z[n] = exp()",
+        r"""
+        exp has no argument
+          Z[n] = exp()
+                 ^^^
+        """,
+    ),
+    (
+        "s = max(x, 0)",
+        r"""
+        max needs the indices that it goes over
+          s = max(x, 0)
+              ^^^^^^^^^
+        write max[i](..), or maximum(a, b) entry by entry
+        """,
+    ),
+    (
+        "s = logsumexp(x)",
+        r"""
+        logsumexp needs the indices that it goes over
+          s = logsumexp(x)
+              ^^^^^^^^^^^^
+        write logsumexp[i](..)
+        """,
+    ),
+    (
+        "s = exp[i](x[i])",
+        r"""
+        exp works entry by entry and takes no indices
+          s = exp[i](x[i])
+              ^^^^^^^^^^^^
+        write exp(..)
+        """,
+    ),
+    (
+        "s = exp(a, b)",
+        r"""
+        exp takes 1 argument, and 2 are given
+          s = exp(a, b)
+              ^^^^^^^^^
+        """,
+    ),
+    (
+        "s = where(a, b)",
+        r"""
+        where takes 3 arguments, and 2 are given
+          s = where(a, b)
+              ^^^^^^^^^^^
+        """,
+    ),
+    (
+        "s = leaky_relu(a, b, c)",
+        r"""
+        leaky_relu takes 1 or 2 arguments, and 3 are given
+          s = leaky_relu(a, b, c)
+              ^^^^^^^^^^^^^^^^^^^
+        """,
+    ),
+    (
+        "s = sum[i](x[i], y[i])",
+        r"""
+        sum takes 1 argument, and 2 are given
+          s = sum[i](x[i], y[i])
+              ^^^^^^^^^^^^^^^^^^
+        """,
+    ),
+    (
+        "s = softmax[c](x[d])",
+        r"""
+        softmax goes over index c, but its argument does not have it
+          s = softmax[c](x[d])
+                      ^
+        """,
+    ),
+    (
+        "s = sum[i](x[j])",
+        r"""
+        sum goes over index i, but its argument does not have it
+          s = sum[i](x[j])
+                  ^
+        """,
+    ),
+    (
+        "s = qq(x)",
+        r"""
+        there is no function qq
+          s = qq(x)
+              ^^
+        a product with a tensor qq needs a * behind it
+        """,
+    ),
+    (
+        "s = sigmod(x[i])",
+        r"""
+        there is no function sigmod
+          s = sigmod(x[i])
+              ^^^^^^
+        did you mean sigmoid?
+        a product with a tensor sigmod needs a * behind it
+        """,
+    ),
+    (
+        "s = sigmod(x, y)",
+        r"""
+        there is no function sigmod
+          s = sigmod(x, y)
+              ^^^^^^
+        did you mean sigmoid?
+        a product with a tensor sigmod needs a * behind it
+        """,
+    ),
+    (
+        "s = exp",
+        r"""
+        exp is a function
+          s = exp
+              ^^^
+        write exp(..)
+        """,
+    ),
+    (
+        "s = sum[i]",
+        r"""
+        sum is a function
+          s = sum[i]
+              ^^^^^^
+        write sum[i](..)
+        """,
+    ),
+    (
+        "hidden[n] = x[n]\ns = hiden[n]",
+        r"""
+        hiden is not defined, and looks like hidden
+          line 2: s = hiden[n]
+                      ^^^^^^^^
+        did you mean hidden? Rename hiden if it is another tensor
+        """,
+    ),
+    (
+        "W1[n] = x[n]\ns = Wl[n]",
+        r"""
+        Wl is not defined, and looks like W1
+          line 2: s = Wl[n]
+                      ^^^^^
+        did you mean W1? Rename Wl if it is another tensor
+        """,
+    ),
+    (
+        "s = 1\ns = 2",
+        r"""
+        s is defined twice, first on line 1
+          line 2: s = 2
+                  ^
+        """,
+    ),
+    (
+        "a = b\nb = c\nc = a",
+        r"""
+        the definitions go in a circle: a -> b -> c -> a
+          line 1: a = b
+                  ^
+        """,
+    ),
+    (
+        "a = a",
+        r"""
+        a is defined by itself
+          a = a
+          ^
+        """,
+    ),
+    (
+        "s[i] = sum[i](x[i])",
+        r"""
+        index i is used up by sum[i](..) and cannot be used outside it
+          s[i] = sum[i](x[i])
+            ^
+        give one of the two another name
+        """,
+    ),
+    (
+        "s = sum[i](x[i]) y[i]",
+        r"""
+        index i is used up by sum[i](..) and cannot be used outside it
+          s = sum[i](x[i]) y[i]
+                             ^
+        give one of the two another name
+        """,
+    ),
+    (
+        "s = sum[i](x[i] sum[i](y[i]))",
+        r"""
+        index i is gone over twice at once
+          s = sum[i](x[i] sum[i](y[i]))
+                              ^
+        give one of the two another name
+        """,
+    ),
+    (
+        "r[i] = softmax[i,i](x[i])",
+        r"""
+        index i is gone over twice at once
+          r[i] = softmax[i,i](x[i])
+                           ^
+        give one of the two another name
+        """,
+    ),
+    (
+        "s[i,j] = x[i]",
+        r"""
+        index j stands on the left of s, but no term on the right has it
+          s[i,j] = x[i]
+              ^
+        multiply by ones[j] to repeat the right side along j
+        """,
+    ),
+    (
+        "s = x[i] + x[i,j]",
+        r"""
+        x has 1 axis on line 1, and is read with 2 indices here
+          s = x[i] + x[i,j]
+                     ^^^^^^
+        """,
+    ),
+    (
+        "z[i] = x[i]\ns = z",
+        r"""
+        z has 1 axis on line 1, and is read with 0 indices here
+          line 2: s = z
+                      ^
+        """,
+    ),
+    (
+        "s[q,k] = where(q >= k, a[q,k], 0)",
+        r"""
+        q is an index, and an index is not a value
+          s[q,k] = where(q >= k, a[q,k], 0)
+                         ^
+        write size(q) for its length; comparisons of indices are not supported yet
+        """,
+    ),
+    (
+        "s = size(n)",
+        r"""
+        no tensor has an index n
+          s = size(n)
+                   ^
+        """,
+    ),
+    (
+        "s = x[items] + size(item)",
+        r"""
+        no tensor has an index item
+          s = x[items] + size(item)
+                              ^^^^
+        did you mean items?
+        """,
+    ),
+    (
+        "s = size(3)",
+        r"""
+        size takes the name of one index
+          s = size(3)
+                   ^
+        write for example: size(n)
+        """,
+    ),
+    (
+        "s = size(n",
+        r"""
+        this bracket ( is never closed
+          s = size(n
+                  ^
+        """,
+    ),
+    (
+        "s = x[n] / n",
+        r"""
+        n is an index, and an index is not a value
+          s = x[n] / n
+                     ^
+        write size(n) for its length; comparisons of indices are not supported yet
+        """,
+    ),
+    (
+        "A = B[3,3]",
+        r"""
+        a number stands where an index is expected
+          A = B[3,3]
+                ^
+        reading at fixed positions is not supported yet; sizes are declared with eb.tensors
+        """,
+    ),
+    (
+        "y[i] = x[2*i+u]",
+        r"""
+        arithmetic on indices is not supported yet
+          y[i] = x[2*i+u]
+                   ^
+        an index is a name, as in x[n,d]
+        """,
+    ),
+    (
+        "y[i] = x[i+1]",
+        r"""
+        arithmetic on indices is not supported yet
+          y[i] = x[i+1]
+                    ^
+        an index is a name, as in x[n,d]
+        """,
+    ),
+    (
+        "h[b] = E[t[b]]",
+        r"""
+        an index that is read from a tensor is not supported yet
+          h[b] = E[t[b]]
+                    ^
+        an index is a name, as in x[n,d]
+        """,
+    ),
+    (
+        "s = x.__class__",
+        r"""
+        the character . cannot stand here
+          s = x.__class__
+               ^
+        names have no attributes here, and a number has one point
+        """,
+    ),
+    (
+        '__import__("os")',
+        r"""
+        __import__ is not a name for a tensor or an index
+          __import__("os")
+          ^^^^^^^^^^
+        """,
+    ),
+    (
+        "a;b",
+        r"""
+        the character ; cannot stand here
+          a;b
+           ^
+        a statement ends with its line
+        """,
+    ),
+    (
+        "s = 'x'",
+        r"""
+        the character ' cannot stand here
+          s = 'x'
+              ^
+        names are written without quotes; a prime stands right behind an index
+        """,
+    ),
+    (
+        "s = \\input{x}",
+        r"""
+        the character \ cannot stand here
+          s = \input{x}
+              ^
+        names are written as they are, without a backslash
+        """,
+    ),
+    (
+        "s = <img onerror=1>",
+        r"""
+        a tensor or a number is missing here
+          s = <img onerror=1>
+              ^
+        """,
+    ),
+    (
+        "s = 2 3",
+        r"""
+        two numbers stand side by side
+          s = 2 3
+                ^
+        write * between them
+        """,
+    ),
+    (
+        "s = 1.2.3",
+        r"""
+        two numbers stand side by side
+          s = 1.2.3
+                 ^^
+        write * between them
+        """,
+    ),
+    (
+        "s = x.5",
+        r"""
+        the character . cannot stand here
+          s = x.5
+               ^
+        names have no attributes here, and a number has one point
+        """,
+    ),
+    (
+        "s = 2[i]",
+        r"""
+        the number 2 has indices
+          s = 2[i]
+              ^
+        write ones[..] times the number
+        """,
+    ),
+    (
+        "s = a < b < c",
+        r"""
+        comparisons do not chain
+          s = a < b < c
+                    ^
+        write (a < b) (b < c) for a < b < c
+        """,
+    ),
+    (
+        "s = a = b",
+        r"""
+        a second = in one statement
+          s = a = b
+                ^
+        write == to compare
+        """,
+    ),
+    (
+        "s = (a = b)",
+        r"""
+        a second = in one statement
+          s = (a = b)
+                 ^
+        write == to compare
+        """,
+    ),
+    (
+        "s = W'",
+        r"""
+        a tensor's name has no primes
+          s = W'
+              ^^
+        primes belong to indices
+        """,
+    ),
+    (
+        "s = a +",
+        r"""
+        a tensor or a number is missing here
+          s = a +
+                 ^
+        """,
+    ),
+    (
+        "s = a * * b",
+        r"""
+        a tensor or a number is missing here
+          s = a * * b
+                  ^
+        """,
+    ),
+    (
+        "s = a ^",
+        r"""
+        a tensor or a number is missing here
+          s = a ^
+                 ^
+        """,
+    ),
+    (
+        "s = ﬁ[i] + fi[i]",
+        r"""
+        fi and ﬁ are the same name after Unicode normalisation (NFKC)
+          s = ﬁ[i] + fi[i]
+                     ^^
+        use one spelling, or two names that differ more
+        """,
+    ),
+    (
+        "s = √x",
+        r"""
+        √ needs a bracket behind it
+          s = √x
+              ^
+        write √(..) or sqrt(..)
+        """,
+    ),
+    (
+        "s = (a, b)",
+        r"""
+        , cannot stand here
+          s = (a, b)
+                ^
+        """,
+    ),
+    (
+        "s = x[n d]",
+        r"""
+        a comma or ] is missing before this
+          s = x[n d]
+                  ^
+        """,
+    ),
+    (
+        "s = x[n,]",
+        r"""
+        the name of an index is missing here
+          s = x[n,]
+                  ^
+        """,
+    ),
+    (
+        "s = x[n]]",
+        r"""
+        ] cannot stand here
+          s = x[n]]
+                  ^
+        """,
+    ),
+    (
+        "s = x $ y",
+        r"""
+        the character $ cannot stand here
+          s = x $ y
+                ^
+        """,
+    ),
+    (
+        "s = x\u200by",
+        r"""
+        the character U+200B cannot stand here
+          s = x?y
+               ^
+        """,
+    ),
+    (
+        "s[i]() = 3",
+        r"""
+        = is missing behind the left side
+          s[i]() = 3
+              ^
+        write for example: y[n] = A[n,m] x[m]
+        """,
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), CASES, ids=[repr(case[0]) for case in CASES])
+def test_message(text: str, message: str) -> None:
+    with pytest.raises(EinbackError) as caught:
+        elaborate(text)
+    assert str(caught.value) == inspect.cleandoc(message)
+
+
+def test_not_a_string() -> None:
+    with pytest.raises(EinbackError) as caught:
+        elaborate(None)  # type: ignore[arg-type]
+    assert str(caught.value) == "a string is expected, not NoneType"
+
+
+def test_a_long_integer() -> None:
+    with pytest.raises(EinbackError) as caught:
+        elaborate("s = " + "9" * 5000)
+    assert caught.value.fact == "a number of 5000 digits"
+    assert caught.value.hint == "write it as 1e300, or less"
