@@ -59,7 +59,7 @@ def compiled(hidden: int) -> Step:
     H = dense(X, name="1", k=hidden)
     Z = affine(H, name="2", c=CLASSES)
     loss = -eb.sum(Y * eb.log_softmax(Z, axis="c")) / X.size("n")
-    parameters = {p.name: p for p in [*H.parameters, *Z.parameters]}
+    parameters = {p.name: p for p in loss.parameters}
     return eb.compile({"loss": loss, **eb.grad(loss, parameters)})
 
 

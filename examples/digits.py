@@ -56,7 +56,7 @@ def declare(hidden: int) -> Network:
     Z = affine(H, name="2", c=CLASSES)
     loss = -eb.sum(Y * eb.log_softmax(Z, axis="c")) / X.size("n")
 
-    parameters = {p.name: p for p in [*H.parameters, *Z.parameters]}
+    parameters = {p.name: p for p in loss.parameters}
     return Network(Z, loss, parameters, eb.grad(loss, parameters))
 
 
@@ -288,9 +288,9 @@ def main() -> None:
     xp = array_module(chosen.backend)
 
     network = declare(chosen.hidden)
-    print("loss =", network.loss)
-    for name, gradient in network.grads.items():
-        print(f"\nd loss / d {name} =", gradient)
+    print(f"loss = {network.loss}")
+    for gradient in network.grads.values():
+        print(f"\n{gradient.text()}")
     print()
 
     data = load(xp)

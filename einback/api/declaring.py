@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from einback.api.scope import Scope
+from einback.api.scope import Scope, names_in_normal_form
 from einback.api.tensor import Tensor, combine, declared, nodes_of
 from einback.errors import NotationError, did_you_mean
 from einback.formula.index import Names, texts
@@ -111,7 +111,7 @@ class Program(Mapping[str, Tensor]):
         names = []
         for one in chosen:
             known = one.known()
-            names.append(Names(one.names, known.size_names, known.tensors))
+            names.append(Names(one.names, known.size_names, names_in_normal_form(known)))
         return texts(normalise([one.node for one in chosen]), self.outputs, names)
 
 

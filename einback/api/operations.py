@@ -37,8 +37,8 @@ def _elementwise(function: composite.Function) -> Elementwise:
 ELEMENTWISE: dict[str, Elementwise] = {name: _elementwise(f) for name, f in composite.FUNCTIONS.items()}
 
 
-def _reduced(name: str, x: Operand, axis: Axis, keepdims: bool) -> Tensor:
-    x = _tensor(x)
+def _reduced(name: str, operand: Operand, axis: Axis, keepdims: bool) -> Tensor:
+    x = _tensor(operand)
     axes = sorted(resolve_axes(x, axis))
     if not axes:
         return x
@@ -50,8 +50,8 @@ def _reduced(name: str, x: Operand, axis: Axis, keepdims: bool) -> Tensor:
     return combine(node, names, [x])
 
 
-def _along(name: str, x: Operand, axis: Axis) -> Tensor:
-    x = _tensor(x)
+def _along(name: str, operand: Operand, axis: Axis) -> Tensor:
+    x = _tensor(operand)
     axes = sorted(resolve_axes(x, axis))
     return combine(composite.AXIS_FUNCTIONS[name](x.node, axes), x.names, [x])
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from einback.errors import ShapeError
 from einback.ir.nodes import Input, Node
 from einback.ir.sizes import Classes, Equality, Size
+from einback.rules.simplify import normalise
 
-__all__ = ["Known", "Scope", "gather"]
+__all__ = ["Known", "Scope", "gather", "names_in_normal_form"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +69,16 @@ def gather(scopes: Iterable[Scope]) -> Known:
         Classes(sorted(equalities, key=repr))
     pool = {size: tuple(names) for size, names in size_names.items()}
     return Known(inputs, tuple(parameters), pool, frozenset(equalities), tensors)
+
+
+def names_in_normal_form(known: Known) -> dict[Node, str]:
+    """The user's names, on the nodes that normal form gives the named tensors."""
+    named = [node for node in known.tensors if not isinstance(node, Input)]
+    found: dict[Node, str] = {}
+    for node, normal in zip(named, normalise(named), strict=True):
+        if not isinstance(normal, Input):
+            found.setdefault(normal, known.tensors[node])
+    return found
 
 
 def _ancestors_first(scopes: Iterable[Scope]) -> list[Scope]:

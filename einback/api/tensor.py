@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from einback.api.scope import Known, Scope, gather
+from einback.api.scope import Known, Scope, gather, names_in_normal_form
 from einback.errors import EinbackError, NotationError, ShapeError, did_you_mean
 from einback.formula.index import Names, expression, latex, text
 from einback.ir.build import const, einsum, size_of
@@ -140,7 +140,7 @@ class Tensor:
         name = self.name or "y"
         while any(name == other.name and other is not node for other in known.inputs):
             name += "_"
-        return node, name, Names(self.names, known.size_names, known.tensors)
+        return node, name, Names(self.names, known.size_names, names_in_normal_form(known))
 
     # Arithmetic
 

@@ -1,7 +1,7 @@
 """Names of intermediate tensors: the user's, or a letter by kind, numbered where there are several.
 
-P a softmax, S a sigmoid, H another activation, E an exponential, M a mask, L a logsumexp, Z what a function
-is applied to, and G all else, which in derivatives are cotangents. Scalars take the small letter.
+P a softmax, S a sigmoid, H another activation, E an exponential, M a mask, L a logarithm of sums, Z what a
+function is applied to, and G all else, which in derivatives are cotangents. Scalars take the small letter.
 Z_1, Z_2, .. count from the inputs on; G_1, G_2, .. towards them, so that layers and their cotangents pair up.
 """
 
@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import count
 
-from einback.formula.forms import parts, softmax, view
+from einback.formula.forms import LogSoftmax, log_softmax_items, parts, softmax, view
 from einback.ir.nodes import Add, Einsum, Map, Node, Reduce
 from einback.rules.composite import AXIS_FUNCTIONS, FUNCTIONS, REDUCTIONS
 from einback.rules.scalar import row
@@ -67,6 +67,8 @@ def _letter(node: Node, fed: Container[Node]) -> str:
             letter = "H"
         case Reduce(fn="logsumexp"):
             letter = "L"
+        case Add() if isinstance(log_softmax_items(node)[0][1], LogSoftmax):
+            letter = "L"
         case Einsum() | Add() if node in fed:
             letter = "Z"
         case _:
@@ -78,9 +80,20 @@ def _fed(nodes: Iterable[Node]) -> set[Node]:
     """What functions are applied to, comparisons aside."""
     found: set[Node] = set()
     for node in nodes:
-        if isinstance(node, Reduce) or (isinstance(node, Map) and not row(node.fn).predicate):
-            for part in parts(node):
-                while part not in found:
-                    found.add(part)
-                    part = view(part) or part
+        for part in _arguments(node):
+            while part not in found:
+                found.add(part)
+                part = view(part) or part
     return found
+
+
+def _arguments(node: Node) -> Iterable[Node]:
+    match node:
+        case Map():
+            return () if row(node.fn).predicate else parts(node)
+        case Reduce():
+            return (node.arg,)
+        case Add():
+            return [item.arg for _, item in log_softmax_items(node) if isinstance(item, LogSoftmax)]
+        case _:
+            return ()

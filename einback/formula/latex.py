@@ -57,24 +57,29 @@ class LatexWriter:
                 return self.atom(tree)
 
     def product(self, tree: Product) -> str:
-        """A product without its sign; scalars that it is divided by go under a fraction in front of tensors."""
+        """A product without its sign.
+
+        What it is divided by goes under a fraction: scalars under the scalar factors, in front of the
+        tensors, and all under one line if there is a tensor among them.
+        """
         coefficient = tree.magnitude
-        top, bottom = coefficient, [*tree.divisors]
-        if isinstance(coefficient, Fraction):
-            top = Fraction(coefficient.numerator)
-            if coefficient.denominator > 1:
-                bottom.insert(0, Number(Fraction(coefficient.denominator)))
-        factors = list(tree.factors)
-        if top != 1 or not factors:
-            factors.insert(0, Number(top))
-        if not bottom:
+        factors, below = list(tree.factors), list(tree.divisors)
+        if isinstance(coefficient, Fraction) and coefficient.denominator > 1:
+            below.insert(0, Number(Fraction(coefficient.denominator)))
+            coefficient = Fraction(coefficient.numerator)
+        if coefficient != 1 or not factors:
+            factors.insert(0, Number(coefficient))
+        if not below:
             return self.atom(factors[0]) if len(factors) == 1 and isinstance(factors[0], Over) else self.chain(factors)
-        whole = any(part.free for part in bottom) or not any(factor.free for factor in factors)
-        above = factors if whole else factors[: len(factors) - len(tree.factors)] or [Number(Fraction(1))]
-        fraction = _fraction(
-            *(self.expression(part[0]) if len(part) == 1 else self.chain(part) for part in (above, bottom))
-        )
-        return fraction if whole else f"{fraction} {self.chain(tree.factors)}"
+        one_line = any(divisor.free for divisor in below)
+        above = [factor for factor in factors if one_line or not factor.free] or [Number(Fraction(1))]
+        beside = [factor for factor in factors if factor.free and not one_line]
+        fraction = _fraction(self.alone(above), self.alone(below))
+        return " ".join([fraction, *map(self.factor, beside)])
+
+    def alone(self, factors: Sequence[Tree]) -> str:
+        """A product that fills a line of a fraction."""
+        return self.expression(factors[0]) if len(factors) == 1 else self.chain(factors)
 
     def chain(self, factors: Sequence[Tree]) -> str:
         return " ".join(map(self.factor, factors))

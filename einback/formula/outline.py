@@ -87,9 +87,21 @@ class _Outline:
 
     def widest(self, node: Node) -> Node | None:
         """The part whose name would save most, if one is worth it."""
-        cores = [_core(part) for part in parts(node, self.fixed)]
+        cores = [self.core(part) for part in parts(node, self.fixed)]
         open_ = [part for part in cores if not self.is_named(part) and self.measures[part].width >= _WORTH]
         return max(open_, key=lambda part: self.measures[part].width, default=None)
+
+    def core(self, node: Node) -> Node:
+        """What to name of a long part: not a view, and not a log-softmax, which reads well where it stands."""
+        while not self.is_named(node):
+            match view(node), node:
+                case None, Add() if len(inner := parts(node, self.fixed)) == 1:
+                    node = inner[0]
+                case None, _:
+                    break
+                case seen, _:
+                    node = seen
+        return node
 
     def is_named(self, node: Node) -> bool:
         return node in self.chosen or node in self.roots or node in self.fixed
@@ -126,12 +138,6 @@ class _Outline:
 def _reference(node: Node) -> _Measure:
     name = node.name if isinstance(node, Input) else "Z"
     return _Measure(len(name) + 2 * node.rank + bool(node.rank), tensors=1)
-
-
-def _core(node: Node) -> Node:
-    while (inner := view(node)) is not None:
-        node = inner
-    return node
 
 
 def _uses(order: Iterable[Node], roots: Iterable[Node], fixed: Container[Node]) -> Counter[Node]:

@@ -7,11 +7,11 @@ A broadcast is an index that is simply absent; where nothing around carries it, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
 from einback.formula.forms import LogSoftmax, is_size, log_softmax_items, softmax
 from einback.formula.order import chain_order, term_order
 from einback.formula.tree import (
+    ONE,
     Call,
     Eye,
     Fill,
@@ -31,13 +31,11 @@ from einback.ir.nodes import Number as Value
 
 __all__ = ["Reader", "covered"]
 
-_ONE = Fraction(1)
-
 
 def covered(tree: Tree, indices: Sequence[Index]) -> Tree:
     """The tree, with ones along those of the indices that it lacks."""
     missing = tuple(index for index in indices if index not in tree.free)
-    return _product(_ONE, [Fill(missing), tree], (), indices) if missing else tree
+    return _product(ONE, [Fill(missing), tree], (), indices) if missing else tree
 
 
 class Reader:
@@ -61,9 +59,9 @@ class Reader:
             case Const():
                 return Number(node.value)
             case Ones():
-                return Number(_ONE)
+                return Number(ONE)
             case Delta():
-                return Number(_ONE) if at[0] is at[1] else Eye(tuple(at))
+                return Number(ONE) if at[0] is at[1] else Eye(tuple(at))
             case Einsum():
                 return self._einsum(node, at)
             case Add():
@@ -95,7 +93,7 @@ class Reader:
         for operand, labels in zip(node.operands, node.labels, strict=True):
             if not isinstance(operand, Ones):
                 factors.append(self.read(operand, [index[label] for label in labels]))
-        return _product(_ONE, factors, bound, at)
+        return _product(ONE, factors, bound, at)
 
     def _add(self, node: Add, at: Sequence[Index]) -> Tree:
         terms: list[Product] = []
@@ -119,7 +117,7 @@ class Reader:
         base, exponent = args
         if isinstance(exponent, Number) and exponent.value < 0:
             up = exact(-exponent.value)
-            return Product(_ONE, (), (base if up == 1 else Power(base, Number(up)),))
+            return Product(ONE, (), (base if up == 1 else Power(base, Number(up)),))
         return Power(base, exponent)
 
     def _over_axes(self, fn: str, item: LogSoftmax, at: Sequence[Index]) -> Tree:
@@ -143,7 +141,7 @@ def _terms(weight: Value, tree: Tree, at: Sequence[Index]) -> Sequence[Product]:
         case Number() as number:
             return [Product(number.value)]
         case lone:
-            return [Product(_ONE, (lone,))]
+            return [Product(ONE, (lone,))]
 
 
 def _product(weight: Value, factors: Sequence[Tree], bound: Sequence[Index], out: Sequence[Index]) -> Tree:

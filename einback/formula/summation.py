@@ -14,15 +14,12 @@ indices, `A[i,j] x[j] + A[j,i] x[j]`, which is one sum over j of the whole, with
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 
-from einback.formula.tree import Call, Index, Over, Power, Product, Sum, Tree, renamed_product
+from einback.formula.tree import ONE, Call, Index, Over, Power, Product, Sum, Tree, renamed_product
 from einback.ir.sizes import Size
 from einback.rules.scalar import row
 
 __all__ = ["settled"]
-
-_ONE = Fraction(1)
 
 
 def settled(tree: Tree) -> Tree:
@@ -61,27 +58,32 @@ def _tight(tree: Tree) -> Tree:
 
 
 def _product(product: Product) -> Product:
-    factors = [_tight(factor) for factor in product.factors]
-    divisors = [_tight(divisor) for divisor in product.divisors]
-    explicit: dict[int, list[Index]] = {}
-    for index in product.bound:
-        holders = [k for k, part in enumerate((*factors, *divisors)) if index in part.free]
-        if len(holders) == 1 and not _stays((*factors, *divisors)[holders[0]], index, factor=holders[0] < len(factors)):
-            explicit.setdefault(holders[0], []).append(index)
-    implicit = [index for index in product.bound if not any(index in over for over in explicit.values())]
-    for k in sorted(explicit, reverse=True):
-        over = tuple(explicit[k])
-        if k < len(factors):
-            factors[k] = Over("sum", over, factors[k])
+    """The product with its parts settled, and `sum[..]` around a part that alone holds an index it would keep."""
+    implicit = list(product.bound)
+    parts = [_tight(part) for part in (*product.factors, *product.divisors)]
+    above: list[Tree] = []
+    below: list[Tree] = []
+    for k, part in enumerate(parts):
+        factor = k < len(product.factors)
+        over = tuple(
+            index
+            for index in product.bound
+            if index in part.free
+            and not any(index in other.free for other in parts if other is not part)
+            and not _stays(part, index, factor)
+        )
+        implicit = [index for index in implicit if index not in over]
+        if over:
+            above.append(Over("sum", over, part if factor else Product(ONE, (), (part,))))
         else:
-            factors.append(Over("sum", over, Product(_ONE, (), (divisors.pop(k - len(product.factors)),))))
-    return Product(product.coefficient, tuple(factors), tuple(divisors), tuple(implicit))
+            (above if factor else below).append(part)
+    return Product(product.coefficient, tuple(above), tuple(below), tuple(implicit))
 
 
 def _stays(tree: Tree, index: Index, factor: bool) -> bool:
-    """Whether an index that stands in this part of a product alone is summed over the product, or as well.
+    """Whether the sum over an index that stands in this part of a product alone has the value of the product's.
 
-    Conservative: where the rule would have to be read closely, the sum is written out.
+    `factor` says that the part is a factor, in which the product is linear.
     """
     match tree:
         case Sum() if factor:

@@ -25,6 +25,7 @@ from einback.ir.nodes import Number as Value
 from einback.ir.sizes import Size
 
 __all__ = [
+    "ONE",
     "Call",
     "Eye",
     "Fill",
@@ -39,8 +40,12 @@ __all__ = [
     "Tree",
     "references",
     "renamed",
+    "renamed_product",
     "subtrees",
 ]  # fmt: skip
+
+
+ONE = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,9 +188,6 @@ class Sum(Tree):
 
     def __post_init__(self) -> None:
         self._seal((term.free for term in self.terms), self.bound)
-
-
-ONE = Fraction(1)
 
 
 def subtrees(tree: Tree) -> tuple[Tree, ...]:

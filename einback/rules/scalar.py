@@ -328,9 +328,9 @@ _ROWS = (
         domain=((0.0, 1.0), (-2.0, 2.0), (-2.0, 2.0)),
     ),
     _compare("greater", ">", ">"),
-    _compare("greater_equal", ">=", r"\ge"),
+    _compare("greater_equal", ">=", r"\geq"),
     _compare("less", "<", "<"),
-    _compare("less_equal", "<=", r"\le"),
+    _compare("less_equal", "<=", r"\leq"),
     _compare("equal", "==", "="),
     _compare("not_equal", "!=", r"\ne"),
     # steps: locally constant

@@ -2,27 +2,26 @@
 
 The first call with new shapes binds the sizes, plans, lowers, and compiles the generated source; later calls look
 the function up. Results are fresh arrays in C order that share memory with nothing; a result without axes is
-a NumPy scalar (a Python integer where arrays are of objects). Calls from many threads are safe.
+a NumPy scalar (a Python integer where arrays hold objects). Calls from many threads are safe.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from einback.errors import ArrayError, CompileError
-from einback.ir.nodes import Input, Node
+from einback.errors import CompileError
+from einback.ir.nodes import Einsum, Input, Node, Ones
 from einback.ir.sizes import Equality
 from einback.ir.walk import inputs_of
 from einback.plan.binding import Sizes, bind, equalities_of, resolve, symbols_of
 from einback.plan.dtypes import DType
 from einback.plan.plan import Plan, make_plan, spec
-from einback.run.guards import Array, checked_arrays, refuse_missing, refuse_unknown
+from einback.run.guards import checked_arrays, refuse_missing, refuse_unknown
 from einback.run.lower import lower
 from einback.run.names import identifier
 from einback.run.source import Describe, Result, Structure, Text, leaves, write
@@ -30,9 +29,252 @@ from einback.run.steps import Routine
 
 __all__ = ["Compiled", "einsum_describe"]
 
-_KEPT = 64  # specialisations
+_KEPT = 64  # specialisations of one program
+
+Key = tuple[object, ...]
+Shapes = dict[str, tuple[int, ...]]
 
 
 def einsum_describe(node: Node, name: str, given: Mapping[Node, str]) -> str:
     """A step in words of its own: Z = einsum('ij,jk->ik', X, W)."""
     return f"{name} = {spec(node, lambda operand: given.get(operand, '…'))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is compiled: the nodes wanted, and all that is known of them.
+
+    `inputs` may be passed by the caller, and those that the roots read must be; `equalities` are sizes that must
+    agree; result k takes the dtype of the array for `likes[k]` if that is floating; `structure` says how results
+    are handed out; `forward` are nodes whose cost counts as the forward pass; `names` and `describe` word the
+    source, which opens with `title`.
+    """
+
+    roots: tuple[Node, ...]
+    inputs: tuple[Input, ...]
+    structure: Structure
+    equalities: tuple[Equality, ...]
+    likes: tuple[Input | None, ...]
+    forward: tuple[Node, ...]
+    names: Mapping[Node, str]
+    describe: Describe
+    title: str
+    function: str
+
+
+class Compiled:
+    """A program that takes arrays by keyword (or as one dict) and gives results in the structure asked for."""
+
+    def __init__(
+        self,
+        roots: Sequence[Node],
+        inputs: Sequence[Input],
+        *,
+        structure: Structure = 0,
+        equalities: Iterable[Equality] = (),
+        likes: Sequence[Input | None] = (),
+        forward: Sequence[Node] = (),
+        names: Mapping[Node, str] | None = None,
+        describe: Describe = einsum_describe,
+        title: str = "",
+        function: str = "step",
+    ) -> None:
+        if sorted(leaves(structure)) != list(range(len(roots))):
+            raise CompileError(f"a structure of results {leaves(structure)} for {len(roots)} nodes")
+        self._program = Program(
+            roots=tuple(roots),
+            inputs=tuple(inputs),
+            structure=structure,
+            equalities=(*equalities, *equalities_of([*roots, *forward])),
+            likes=tuple(likes) or (None,) * len(roots),
+            forward=tuple(forward),
+            names=dict(names or {}),
+            describe=describe,
+            title=title,
+            function=function,
+        )
+        self._symbols = symbols_of([*inputs, *roots, *forward])
+        self._needed = symbols_of([*roots, *forward])
+        read = set(inputs_of(roots))
+        self._required = [tensor.name for tensor in inputs if tensor in read]
+        self._lock = threading.Lock()
+        self._fast: dict[Key, _Specialised] = {}  # by the arrays exactly as they were passed
+        self._made: dict[Key, _Specialised] = {}
+
+    def __repr__(self) -> str:
+        declared = ", ".join(f"{t.name}[{','.join(map(str, t.sizes))}]" for t in self._program.inputs)
+        count = len(self._program.roots)
+        return f"<compiled program of {declared}: {count} result{'s' if count > 1 else ''}>"
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """All tensors that may be passed."""
+        return self._program.inputs
+
+    def __call__(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> Any:
+        values: dict[str, Any] = named if arrays is None else {**arrays, **named}
+        made = self._fast.get(_key(values))
+        if made is None:
+            made, values = self._prepared(values)
+        return made.function(*[values[name] for name in made.reads])
+
+    def plan(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> Plan:
+        """The plan for some arrays, shapes (tuples) or sizes (numbers); by default the latest one made."""
+        made = self._looked_up({**(arrays or {}), **named})
+        return made.plan.described(made.text.formulas)
+
+    def source(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> str:
+        """The generated program as a standalone file; arguments as for `plan`."""
+        return self._looked_up({**(arrays or {}), **named}).standalone()
+
+    # specialisation
+
+    def _prepared(self, values: Mapping[str, object]) -> tuple[_Specialised, dict[str, Any]]:
+        """Check what was passed, and find or make the specialisation for it."""
+        tensors, sizes = self._sorted_out(values)
+        refuse_missing(list(tensors), self._required)
+        arrays = checked_arrays(self._program.inputs, tensors)
+        shapes = {name: array.shape for name, array in arrays.items()}
+        made = self._specialised(shapes, {name: array.dtype for name, array in arrays.items()}, sizes)
+        if all(arrays.get(name) is value and arrays[name].dtype != object for name, value in values.items()):
+            with self._lock:
+                _remember(self._fast, _key(values), made)
+        return made, arrays
+
+    def _sorted_out(self, values: Mapping[str, object]) -> tuple[dict[str, object], dict[str, int]]:
+        """The arrays, and the sizes among the keywords."""
+        known = [tensor.name for tensor in self._program.inputs]
+        sizes = {
+            name: int(value)
+            for name, value in values.items()
+            if name in self._symbols and name not in known and isinstance(value, int | np.integer)
+        }
+        refuse_unknown([name for name in values if name not in sizes], known)
+        return {name: value for name, value in values.items() if name not in sizes}, sizes
+
+    def _specialised(self, shapes: Shapes, dtypes: Mapping[str, DType], sizes: Sizes) -> _Specialised:
+        key = (*sorted(shapes.items()), *sorted((name, d.str) for name, d in dtypes.items()), *sorted(sizes.items()))
+        with self._lock:
+            made = self._made.pop(key, None)
+            if made is None:
+                bound = bind(
+                    self._program.inputs,
+                    shapes,
+                    equalities=self._program.equalities,
+                    given=sizes,
+                    needed=self._needed,
+                )
+                made = _specialise(self._program, bound, dtypes)
+            _remember(self._made, key, made)  # last in the order: the latest
+        return made
+
+    def _looked_up(self, values: Mapping[str, object]) -> _Specialised:
+        """The specialisation for arrays, shapes or sizes; what is not given is taken as float64."""
+        if not values and self._made:
+            return next(reversed(self._made.values()))
+        tensors, sizes = self._sorted_out(values)
+        shapes = {name: value for name, value in tensors.items() if _is_shape(value)}
+        arrays = checked_arrays(self._program.inputs, {k: v for k, v in tensors.items() if k not in shapes})
+        known: Shapes = {name: array.shape for name, array in arrays.items()}
+        known.update((name, tuple(map(int, shape))) for name, shape in shapes.items())  # type: ignore[call-overload]
+        bound = bind(self._program.inputs, known, equalities=self._program.equalities, given=sizes, needed=self._needed)
+        dtypes: dict[str, DType] = {}
+        for tensor in self._program.inputs:
+            if tensor.name in known or tensor.name in self._required:
+                known.setdefault(tensor.name, resolve(tensor.sizes, bound))
+                default = np.dtype(np.int64 if "integer" in tensor.facts else np.float64)
+                dtypes[tensor.name] = arrays[tensor.name].dtype if tensor.name in arrays else default
+        return self._specialised(known, dtypes, sizes)
+
+
+@dataclass(slots=True)
+class _Specialised:
+    """The program for one set of shapes and dtypes."""
+
+    plan: Plan
+    routine: Routine
+    text: Text
+    reads: tuple[str, ...]
+    function: Callable[..., Any]
+    standalone: Callable[[], str] = field(repr=False)
+
+
+def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> _Specialised:
+    plan = make_plan(program.roots, sizes=sizes, arrays=dtypes, forward=program.forward, named=program.names)
+    wanted = [_wanted(like, dtypes) for like in program.likes]
+    routine = lower(plan, program.inputs, dtypes, wanted)
+    results = [
+        Result(resolve(root.shape, sizes), dtype or plan.dtypes.get(root, np.dtype(np.float64)))
+        for root, dtype in zip(plan.roots, wanted, strict=True)
+    ]
+
+    def written(checked: bool) -> Text:
+        return write(
+            routine,
+            program.structure,
+            results,
+            names=_wishes(plan, program.names),
+            describe=program.describe,
+            origins=_origins(plan),
+            title=program.title,
+            function=program.function,
+            checked=checked,
+        )
+
+    text = written(checked=False)
+    namespace: dict[str, Any] = {}
+    exec(compile(text.source, f"<einback {program.function}>", "exec"), namespace)
+    function = namespace[identifier(program.function)]
+    reads = tuple(parameter.tensor.name for parameter in routine.parameters)
+    return _Specialised(plan, routine, text, reads, function, lambda: written(checked=True).source)
+
+
+def _wanted(like: Input | None, dtypes: Mapping[str, DType]) -> DType | None:
+    dtype = dtypes.get(like.name) if like is not None else None
+    return dtype if dtype is not None and dtype.kind in "fc" else None
+
+
+def _wishes(plan: Plan, names: Mapping[Node, str]) -> dict[Node, str]:
+    """Names for what is computed; a name for a view goes to what it shows, if that has none."""
+    wishes: dict[Node, str] = {}
+    for exact in (True, False):
+        for node, name in names.items():
+            image = plan.image.get(node)
+            base = plan.base.get(image) if image is not None else None
+            if base is not None and (base is image) == exact:
+                wishes.setdefault(base, name)
+    return wishes
+
+
+def _origins(plan: Plan) -> dict[Node, list[Node]]:
+    """For each planned node the nodes it comes from, those first that a step computes as they stand."""
+    origins: dict[Node, list[Node]] = {}
+    for node, image in plan.image.items():
+        origins.setdefault(image, []).append(node)
+    for nodes in origins.values():
+        nodes.sort(key=_factors)
+    return origins
+
+
+def _factors(node: Node) -> int:
+    return sum(not isinstance(op, Ones) for op in node.operands) if isinstance(node, Einsum) else 0
+
+
+def _key(values: Mapping[str, Any]) -> Key:
+    """A key for arrays as they are; anything but plain arrays gets one that is never remembered."""
+    key: list[object] = []
+    for name, value in values.items():
+        if type(value) is not np.ndarray:
+            return ()
+        key += (name, value.shape, value.dtype)
+    return tuple(key)
+
+
+def _remember(cache: dict[Key, _Specialised], key: Key, made: _Specialised) -> None:
+    cache[key] = made
+    if len(cache) > _KEPT:
+        del cache[next(iter(cache))]
+
+
+def _is_shape(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(length, int) for length in value)

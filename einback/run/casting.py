@@ -24,7 +24,7 @@ _EXACT = 1 << 53  # integers below are exact as floats
 
 def literal(number: Number, dtype: DType) -> Literal:
     """A number as Python writes it, to be used with arrays of `dtype`."""
-    if is_integral(number) and (dtype.kind in "iuO" or abs(number) < _EXACT):
+    if is_integral(number) and (dtype.kind in "iuO" or -_EXACT < number < _EXACT):
         return Literal(int(number))
     try:
         return Literal(float(number))
@@ -38,10 +38,8 @@ def number_value(number: Number, rank: int, dtype: DType) -> Value:
 
 
 def typed(expr: Expr, dtype: DType) -> Expr:
-    """A scalar of exactly this dtype."""
-    if isinstance(expr, Literal) and dtype == np.float64:
-        return Literal(float(expr.value)) if isinstance(expr.value, int) else expr
-    return Call("int", (expr,)) if dtype.kind == "O" else Call(f"np.{dtype.type.__name__}", (expr,))
+    """A scalar of exactly this dtype; a Python integer where it is object."""
+    return Call("int" if dtype.kind == "O" else f"np.{dtype.type.__name__}", (expr,))
 
 
 def cast(value: Value, dtype: DType) -> Value:

@@ -73,13 +73,19 @@ def scale(emitter: Emitter, value: Value, weight: Number, dtype: DType) -> Value
 
 def _scaled(expr: Expr, weight: Number, dtype: DType) -> Expr:
     if weight == -1:
-        return Negative(expr)
+        return _negative(expr)
     if isinstance(weight, Fraction) and not is_integral(weight) and weight.denominator not in (2, 4, 8):
         bottom = literal(Fraction(weight.denominator), dtype)
         if weight.numerator in (1, -1):
-            return Infix("/", expr if weight > 0 else Negative(expr), bottom)
+            return Infix("/", expr if weight > 0 else _negative(expr), bottom)
         return Infix("*", Infix("/", literal(Fraction(weight.numerator), dtype), bottom), expr)
     return Infix("*", literal(weight, dtype), expr)
+
+
+def _negative(expr: Expr) -> Expr:
+    if isinstance(expr, Infix) and expr.sign in "*/":
+        return Infix(expr.sign, _negative(expr.left), expr.right)
+    return Negative(expr)
 
 
 def add(emitter: Emitter, terms: Sequence[tuple[Value, Number]], constant: Number, dtype: DType) -> Value:
@@ -93,10 +99,15 @@ def add(emitter: Emitter, terms: Sequence[tuple[Value, Number]], constant: Numbe
         value, weight = ranked.pop(start or 0)
         total = scale(emitter, value, weight, dtype)
     for value, weight in ranked:
-        term = scale(emitter, value, abs(weight), dtype) if abs(weight) != 1 else value
-        total, term = conformed([total, term], dtype)
-        total = infix(emitter, "-" if weight < 0 else "+", total, term, dtype)
+        sign, weight = _signed(weight)
+        total, term = conformed([total, scale(emitter, value, weight, dtype) if weight != 1 else value], dtype)
+        total = infix(emitter, sign, total, term, dtype)
     if constant:
-        total, number = conformed([total, number_value(abs(constant), rank, dtype)], dtype)
-        total = infix(emitter, "-" if constant < 0 else "+", total, number, dtype)
+        sign, constant = _signed(constant)
+        total, number = conformed([total, number_value(constant, rank, dtype)], dtype)
+        total = infix(emitter, sign, total, number, dtype)
     return total
+
+
+def _signed(weight: Number) -> tuple[str, Number]:
+    return ("-", -weight) if weight < 0 else ("+", weight)

@@ -16,7 +16,20 @@ import numpy as np
 from einback.ir.nodes import Node
 from einback.plan.dtypes import DType
 from einback.run.steps import (
-    Assign, Block, Call, Expr, Fill, Free, Infix, Negative, Ref, Register, Statement, operators, refs,
+    Assign,
+    Block,
+    Call,
+    Expr,
+    Fill,
+    Free,
+    Infix,
+    Method,
+    Negative,
+    Ref,
+    Register,
+    Statement,
+    operators,
+    refs,
 )  # fmt: skip
 from einback.run.values import Value, array, carried, laid
 
@@ -78,7 +91,7 @@ class Emitter:
 
     def inline(self, value: Value) -> Value:
         """The value as part of a longer expression, or under a name where it is long or can run in place."""
-        if value.named or value.dtype == np.bool_ and operators(value.expr) < _LONGEST:
+        if value.named or (value.dtype == np.bool_ and operators(value.expr) < _LONGEST):
             return value
         if operators(value.expr) >= _LONGEST or self._overwritten(value.expr, value.shape, value.dtype) is not None:
             return self.settled(value)
@@ -150,4 +163,3 @@ def _overwritable(expr: Expr) -> Iterable[Expr]:
 
 def _is_ufunc(expr: Expr) -> bool:
     return isinstance(expr, Call) and isinstance(getattr(np, expr.function.removeprefix("np."), None), np.ufunc)
-

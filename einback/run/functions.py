@@ -1,9 +1,9 @@
-"""Lowering of the scalar table: each row as its NumPy spelling says, powers and choices as a reader would write them."""
+"""Lowering of the scalar table: rows as their NumPy spelling says, powers and choices as a reader would write them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -95,12 +95,10 @@ def power(emitter: Emitter, value: Value, exponent: Number, dtype: DType) -> Val
     if not (value.dtype.kind in "iu" and value.dtype.itemsize >= 4 and dtype == FLOAT):
         (value,) = conformed([value], dtype)
     if dtype.kind != "O":
-        for known, write in _POWERS.items():
-            if exponent == known:
-                inner = emitter.settled(value) if known == 3 else _argument(emitter, value, "np.square", dtype)
-                return combine([inner], dtype, lambda e: write(e[0]))
-    if exponent == -1:
-        return combine([emitter.inline(value)], dtype, lambda e: Infix("/", Literal(1), e[0]))
+        write = next((write for known, write in _POWERS if exponent == known), None)
+        if write is not None:
+            inner = emitter.settled(value) if exponent == 3 else _argument(emitter, value, "np.square", dtype)
+            return combine([inner], dtype, lambda e: write(e[0]))
     raised = literal(exponent, value.dtype)
     if dtype.kind == "f" and value.dtype.kind in "iu":
         raised = Literal(float(exponent))  # NumPy has no negative powers of integers
@@ -115,12 +113,15 @@ def _root(x: Expr) -> Expr:
     return Call("np.sqrt", (x,))
 
 
-_POWERS = {
-    Fraction(2): _square,
-    Fraction(3): lambda x: Template("({0} * {0} * {0})", (x,)),
-    Fraction(1, 2): _root,
-    Fraction(-1): lambda x: Infix("/", Literal(1), x),
-    Fraction(-2): lambda x: Infix("/", Literal(1), _square(x)),
-    Fraction(-1, 2): lambda x: Infix("/", Literal(1), _root(x)),
-}
+def _inverse(x: Expr) -> Expr:
+    return Infix("/", Literal(1), x)
 
+
+_POWERS: tuple[tuple[Fraction, Callable[[Expr], Expr]], ...] = (
+    (Fraction(2), _square),
+    (Fraction(3), lambda x: Template("({0} * {0} * {0})", (x,))),
+    (Fraction(1, 2), _root),
+    (Fraction(-1), _inverse),
+    (Fraction(-2), lambda x: _inverse(_square(x))),
+    (Fraction(-1, 2), lambda x: _inverse(_root(x))),
+)

@@ -1,4 +1,4 @@
-"""What is checked at the door: that each array is there, is an array of numbers, and is of a kind that NumPy computes with.
+"""What is checked at the door: that each array is there and holds numbers that NumPy computes with.
 
 Lists, bools and anything that NumPy turns into an array of numbers are converted. A Python number takes the
 dtype of the floating arrays beside it, as Python's numbers do in NumPy, so that it never widens them. Arrays
@@ -34,7 +34,9 @@ def refuse_missing(names: Collection[str], required: Sequence[str]) -> None:
     missing = [name for name in required if name not in names]
     if missing:
         plural = "s" if len(missing) > 1 else ""
-        raise ArrayError(f"missing array{plural} {', '.join(missing)}", hint=f"pass it by keyword, as in {missing[0]}=...")
+        raise ArrayError(
+            f"missing array{plural} {', '.join(missing)}", hint=f"pass it by keyword, as in {missing[0]}=..."
+        )
 
 
 def checked_arrays(inputs: Sequence[Input], values: Mapping[str, object]) -> dict[str, Array]:

@@ -20,19 +20,20 @@ from einback.plan.dtypes import DType
 from einback.plan.grouping import operands
 from einback.plan.plan import Plan
 from einback.run.casting import cast, literal, number_value, typed
-from einback.run.contraction import contract, embed, reduce, total
+from einback.run.contraction import contract
 from einback.run.elementwise import add, scale
 from einback.run.emitter import Emitter
 from einback.run.functions import apply, power
+from einback.run.reduction import embed, reduce, total
 from einback.run.steps import Call, DTypeName, Expr, Index, Literal, Method, Parameter, Ref, Routine, refs
-from einback.run.values import Value, array, dense, laid, spread, viewed
+from einback.run.values import Labels, Term, Value, array, dense, laid, viewed
 
 __all__ = ["lower"]
 
 
-def lower(plan: Plan, arrays: Mapping[str, DType], wanted: Sequence[DType | None]) -> Routine:
-    """The routine of a plan; result k is cast to `wanted[k]` where that says so."""
-    return _Lowering(plan, arrays).routine(wanted)
+def lower(plan: Plan, inputs: Sequence[Input], arrays: Mapping[str, DType], wanted: Sequence[DType | None]) -> Routine:
+    """The routine of a plan, its parameters in the order of `inputs`; result k is cast to `wanted[k]` if given."""
+    return _Lowering(plan, arrays).routine(inputs, wanted)
 
 
 class _Lowering:
@@ -45,8 +46,9 @@ class _Lowering:
             for node in step.nodes:
                 self._uses.update(operands(node, plan.base))
 
-    def routine(self, wanted: Sequence[DType | None]) -> Routine:
-        parameters = tuple(self._parameter(tensor) for tensor in inputs_of(self._plan.roots))
+    def routine(self, inputs: Sequence[Input], wanted: Sequence[DType | None]) -> Routine:
+        read = set(inputs_of(self._plan.roots))
+        parameters = tuple(self._parameter(tensor) for tensor in inputs if tensor in read)
         for k, step in enumerate(self._plan.steps):
             for node in step.nodes:
                 self._values[node] = self._computed(node)
@@ -54,9 +56,7 @@ class _Lowering:
             assert isinstance(head.expr, Ref)
             self._emitter.close(step.node, head.expr.register, last=k == len(self._plan.steps) - 1)
         handed: set[int] = set()
-        results = tuple(
-            self._result(root, dtype, handed) for root, dtype in zip(self._plan.roots, wanted, strict=True)
-        )
+        results = tuple(self._result(root, dtype, handed) for root, dtype in zip(self._plan.roots, wanted, strict=True))
         return Routine(
             parameters,
             tuple(self._emitter.blocks),
@@ -114,10 +114,11 @@ class _Lowering:
                 return self._map(node, dtype)
             case Reduce():
                 shape = resolve(node.arg.shape, self._plan.sizes)
-                return reduce(self._emitter, node.fn, self._filled(node.arg, dtype), node.axes, shape, dtype)
+                return reduce(self._emitter, node.fn, dense(self._filled(node.arg, dtype), shape), node.axes, dtype)
             case Delta():
                 shape = resolve(node.shape, self._plan.sizes)
-                return embed(self._emitter, number_value(Fraction(1), 1, dtype), (0,), (0, 0), shape[:1], dtype)
+                one = Term(number_value(Fraction(1), 1, dtype), (0,))
+                return embed(self._emitter, one, (0, 0), lengths=shape, dtype=dtype)
             case _:
                 raise TypeError(f"unknown node {type(node).__name__}")
 
@@ -125,22 +126,20 @@ class _Lowering:
         lengths = resolve(node.sizes, self._plan.sizes)
         terms = [(op, ls) for op, ls in zip(node.operands, node.labels, strict=True) if not isinstance(op, Ones)]
         if len(terms) == 2:
-            return self._pair(node, terms, lengths, dtype)
+            return self._pair(terms, node.out, lengths, dtype)
         operand, labels = terms[0] if terms else (node.operands[0], node.labels[0])
-        value = self._argument(operand, len(labels), dtype)
+        term = Term(self._argument(operand, len(labels), dtype), labels)
         if len(set(node.out)) < len(node.out):
-            return embed(self._emitter, value, labels, node.out, lengths, dtype)
-        return total(self._emitter, value, labels, node.out, [lengths[k] for k in labels], dtype)
+            return embed(self._emitter, term, node.out, lengths=lengths, dtype=dtype)
+        return total(self._emitter, term, node.out, lengths=lengths, dtype=dtype)
 
-    def _pair(
-        self, node: Einsum, terms: Sequence[tuple[Node, Sequence[int]]], lengths: Sequence[int], dtype: DType
-    ) -> Value:
-        (a, a_labels), (b, b_labels) = terms
-        values = [(self._value(a), a_labels), (self._value(b), b_labels)]
-        for (value, labels), other in ((values[0], b), (values[1], a)):
+    def _pair(self, terms: Sequence[tuple[Node, Labels]], out: Labels, lengths: Sequence[int], dtype: DType) -> Value:
+        for (operand, labels), (other, _) in (terms, terms[::-1]):
             if other in self._plan.numbers:
-                return scale(self._emitter, spread(value, labels, node.out), self._plan.numbers[other], dtype)
-        return contract(self._emitter, values, node.out, lengths, dtype)
+                scaled = Term(self._value(operand), labels).over(out)
+                return scale(self._emitter, scaled, self._plan.numbers[other], dtype)
+        a, b = (Term(self._value(operand), labels) for operand, labels in terms)
+        return contract(self._emitter, (a, b), out, lengths=lengths, dtype=dtype)
 
     def _map(self, node: Map, dtype: DType) -> Value:
         rank = node.rank

@@ -6,7 +6,20 @@ import math
 from collections.abc import Callable, Sequence
 
 from einback.run.steps import (
-    Assign, Call, DTypeName, Expr, Fill, Free, Index, Infix, Literal, Method, Negative, Ref, Statement, Template,
+    Assign,
+    Call,
+    DTypeName,
+    Expr,
+    Fill,
+    Free,
+    Index,
+    Infix,
+    Literal,
+    Method,
+    Negative,
+    Ref,
+    Statement,
+    Template,
     Transposed,
 )  # fmt: skip
 

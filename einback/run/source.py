@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from einback.errors import CompileError
-from einback.ir.nodes import Node
+from einback.ir.nodes import Einsum, Node
 from einback.plan.dtypes import DType
 from einback.rules.scalar import TABLE
 from einback.run.names import Namer, identifier
@@ -72,16 +72,18 @@ def write(
     *,
     names: Mapping[Node, str],
     describe: Describe,
+    origins: Mapping[Node, Sequence[Node]] | None = None,
     title: str = "",
     function: str = "step",
     checked: bool = True,
 ) -> Text:
     """The routine as a file.
 
-    `names` wishes for variable names, `structure` says what the function returns, `title` opens the docstring. A
+    `names` wishes for variable names, `origins` gives the nodes that a computed node comes from and that
+    formulas may be written with, `structure` says what the function returns, `title` opens the docstring. A
     `checked` function refuses arrays of other shapes than it was written for.
     """
-    writer = _Writer(routine, names, describe, identifier(function))
+    writer = _Writer(routine, names, describe, origins or {}, identifier(function))
     check = writer.check() if checked else []
     body = [*check, *writer.body(), f"return {_rendered(structure, writer.returned)}"]
     helpers = [text.strip("\n") for text in routine.helpers]
@@ -96,11 +98,18 @@ def write(
 class _Writer:
     """Names the registers, then writes block after block."""
 
-    def __init__(self, routine: Routine, names: Mapping[Node, str], describe: Describe, function: str) -> None:
+    def __init__(
+        self,
+        routine: Routine,
+        names: Mapping[Node, str],
+        describe: Describe,
+        origins: Mapping[Node, Sequence[Node]],
+        function: str,
+    ) -> None:
         helpers = [name for scalar in TABLE.values() for name in _DEFINED.findall(scalar.helper)]
         self._namer = Namer([*helpers, "logsumexp", function])
-        self._routine, self._describe, self._function = routine, describe, function
-        self._wishes, self._temporaries = names, list[str]()
+        self._routine, self._describe, self._function, self._origins = routine, describe, function, origins
+        self._temporaries: list[str] = []
         self._names = {p.register: self._namer.name(p.tensor.name) for p in routine.parameters}
         self._given: dict[Node, str] = {p.tensor: self._names[p.register] for p in routine.parameters}
         for block in routine.blocks:
@@ -142,8 +151,10 @@ class _Writer:
         lines: list[str] = []
         for block in self._routine.blocks:
             name = self._names[block.register]
-            formula = " ".join(self._describe(block.node, name, self._given).split())
-            self._given[block.node] = name
+            origins = self._origins.get(block.node, ())
+            subject = origins[0] if origins and not _is_cut(origins[0]) else block.node
+            formula = " ".join(self._describe(subject, name, self._given).split())
+            self._given.update(dict.fromkeys([block.node, *origins], name))
             self.formulas.append(formula)
             lines.append(f"# {formula}")
             lines += [statement(step, self._names.__getitem__) for step in block.statements]
@@ -167,6 +178,11 @@ class _Writer:
         return "\n".join([*lines, "It needs NumPy only. Arrays of other shapes need a file of their own.", ""])
 
 
+def _is_cut(node: Node) -> bool:
+    """Whether a node is computed in several steps, so that its formula would not be that of the last one."""
+    return isinstance(node, Einsum) and sum(bool(operand.rank) for operand in node.operands) > 2
+
+
 def _paths(structure: Structure, path: str = "") -> Iterator[tuple[str, int]]:
     """How each result is reached from what the function returns: `loss`, `grads['W']`, `[0]`."""
     if isinstance(structure, int):
@@ -174,7 +190,7 @@ def _paths(structure: Structure, path: str = "") -> Iterator[tuple[str, int]]:
         return
     for key, part in structure.items() if isinstance(structure, dict) else enumerate(structure):
         plain = not path and isinstance(key, str) and key.isidentifier()
-        yield from _paths(part, key if plain else f"{path}[{_key(key)}]")
+        yield from _paths(part, str(key) if plain else f"{path}[{_key(key)}]")
 
 
 def _rendered(structure: Structure, name: Callable[[int], str], indent: str = "") -> str:
@@ -216,4 +232,3 @@ def _filled(opening: str, items: Sequence[str], closing: str) -> list[str]:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-

@@ -14,7 +14,20 @@ from math import prod
 from einback.plan.dtypes import DType
 from einback.run.steps import Call, Expr, Index, Literal, Method, Ref, Transposed
 
-__all__ = ["Labels", "Value", "array", "carried", "dense", "fuses_freely", "laid", "matrix", "picked", "spread", "viewed"]
+__all__ = [
+    "Labels",
+    "Term",
+    "Value",
+    "array",
+    "carried",
+    "dense",
+    "fuses_freely",
+    "laid",
+    "matrix",
+    "picked",
+    "spread",
+    "viewed",
+]
 
 Labels = Sequence[int]
 
@@ -46,6 +59,23 @@ class Value:
                     expr = expr.args[0]
                 case _:
                     return isinstance(expr, Ref | Literal)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A value whose axes have labels."""
+
+    value: Value
+    labels: Labels
+
+    def over(self, out: Labels) -> Value:
+        """The value over the axes `out`, repeating along those that are not among its labels."""
+        return spread(self.value, self.labels, out)
+
+    def in_order(self, group: Labels) -> list[int]:
+        """Some of the labels, in the order of the array's axes."""
+        at = dict(zip(self.labels, self.value.axes, strict=True))
+        return sorted(group, key=lambda label: at[label] or 0)
 
 
 def array(expr: Expr, shape: Sequence[int], dtype: DType, *, row_major: bool = False) -> Value:
@@ -128,9 +158,10 @@ def picked(value: Value, k: int) -> Value:
     return Value(expr, shape, value.dtype, axes, value.row_major)
 
 
-def matrix(value: Value, labels: Labels, batch: Labels, *groups: Labels) -> Expr:
+def matrix(term: Term, batch: Labels, *groups: Labels) -> Expr:
     """The array with its batch axes first, then one axis for each group that is not empty, its labels fused."""
-    at = {label: axis for label, axis in zip(labels, value.axes, strict=True) if axis is not None}
+    value = term.value
+    at = {label: axis for label, axis in zip(term.labels, value.axes, strict=True) if axis is not None}
     order = [at[label] for label in batch] + [at[label] for labels in groups for label in labels]
     expr = _transposed(value.expr, order)
     if any(len(labels) > 1 for labels in groups):
@@ -142,9 +173,9 @@ def matrix(value: Value, labels: Labels, batch: Labels, *groups: Labels) -> Expr
     return expr
 
 
-def fuses_freely(value: Value, labels: Labels, groups: Sequence[Labels]) -> bool:
+def fuses_freely(term: Term, *groups: Labels) -> bool:
     """Whether the labels of each group lie side by side, so that fusing them copies nothing."""
-    at = dict(zip(labels, value.axes, strict=True))
+    at = dict(zip(term.labels, term.value.axes, strict=True))
     runs = [[at[label] for label in labels] for labels in groups]
     return all(run[0] is not None and run == list(range(run[0], run[0] + len(run))) for run in runs if run)
 

@@ -16,7 +16,7 @@ from einback.ir.nodes import Input, Node
 from einback.notation.elaborate import elaborate
 from einback.notation.grammar import KNOWN
 from einback.rules.simplify import normalise
-from tests.formula.programs import POOL, equal_values, programs, read_back
+from tests.formula.programs import equal_values, programs, read_back
 
 
 def check(roots: Sequence[Node]) -> None:

@@ -16,7 +16,7 @@ affine = eb.layer("z[n,k] = x[n,d] W[d,k] + b[k]")
 hidden = dense(X, name="1", k=8)
 logits = affine(hidden, name="2", k=3)
 loss = -eb.sum(Y * eb.log_softmax(logits, axis=-1)) / X.size("n")
-parameters = {p.name: p for p in [*hidden.parameters, *logits.parameters]}
+parameters = {p.name: p for p in loss.parameters}
 grads = eb.grad(loss, parameters)
 for name, gradient in grads.items():
     print(name, gradient, gradient.text(), gradient.latex(), sep="\\n")

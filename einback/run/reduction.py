@@ -1,0 +1,97 @@
+"""Lowering of what takes one array: sums and other reductions over axes, and diagonals that are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from string import ascii_letters
+
+import numpy as np
+
+from einback.errors import CompileError
+from einback.plan.dtypes import DType
+from einback.run.casting import cast, conformed
+from einback.run.emitter import Emitter
+from einback.run.steps import Call, DTypeName, Expr, Literal, Method, Ref
+from einback.run.values import Labels, Term, Value, array, dense, laid, spread
+
+__all__ = ["embed", "reduce", "total"]
+
+HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
+
+
+def total(emitter: Emitter, term: Term, out: Labels, *, lengths: Sequence[int], dtype: DType) -> Value:
+    """The sum over the labels that `out` lacks; `lengths` is by label."""
+    axes = [k for k, label in enumerate(term.labels) if label not in out]
+    filled = dense(term.value, [lengths[label] for label in term.labels])
+    made = reduce(emitter, "sum", filled, axes, dtype)
+    return spread(made, [label for label in term.labels if label in out], out)
+
+
+def reduce(emitter: Emitter, fn: str, value: Value, axes: Sequence[int], dtype: DType) -> Value:
+    """sum, max, min, prod or logsumexp over some axes, which disappear; the value repeats along none."""
+    value = emitter.inline(value)
+    gone = sorted(axis for k in axes if (axis := value.axes[k]) is not None)
+    keywords: tuple[tuple[str, Expr], ...] = ()
+    if len(gone) < len(value.shape):
+        keywords = (("axis", Literal(gone[0] if len(gone) == 1 else tuple(gone))),)
+    if fn == "logsumexp":
+        made = _logsumexp(emitter, value, keywords, dtype)
+    elif fn in ("max", "min"):
+        made = replace(value, expr=Method(value.expr, fn, (), keywords))
+    else:
+        wide = SINGLE if dtype == HALF else dtype  # 16-bit sums accumulate in 32 bits
+        if value.dtype != wide:
+            keywords = (*keywords, ("dtype", DTypeName(wide)))
+        made = replace(value, expr=Method(value.expr, fn, (), keywords), dtype=wide)
+    left = [axis for axis in range(len(value.shape)) if axis not in gone]
+    place = {axis: k for k, axis in enumerate(left)}
+    kept = [axis for k, axis in enumerate(value.axes) if k not in axes]
+    made = replace(
+        made,
+        shape=tuple(value.shape[axis] for axis in left),
+        axes=tuple(None if axis is None else place[axis] for axis in kept),
+        row_major=value.row_major or len(left) <= 1,
+    )
+    return cast(made, dtype)
+
+
+def _logsumexp(emitter: Emitter, value: Value, axes: tuple[tuple[str, Expr], ...], dtype: DType) -> Value:
+    emitter.helper(_LOGSUMEXP)
+    wide = SINGLE if dtype == HALF else dtype
+    return replace(value, expr=Call("logsumexp", (cast(value, wide).expr,), axes), dtype=wide)
+
+
+def embed(emitter: Emitter, term: Term, out: Labels, *, lengths: Sequence[int], dtype: DType) -> Value:
+    """A diagonal is written: zeros, and the value where the axes with the same label agree."""
+    value = term.value
+    shape = [lengths[label] for label in out]
+    if value.expr == Literal(1) and len(out) == 2:
+        return array(Call("np.eye", (Literal(shape[0]),), _dtype_keyword(dtype)), shape, dtype, row_major=True)
+    (value,) = conformed([value], dtype)
+    target = emitter.assign(Call("np.zeros", (Literal(tuple(shape)),), _dtype_keyword(dtype)))
+    own = list(dict.fromkeys(out))
+    if len(own) > len(ascii_letters):
+        raise CompileError(f"a diagonal is written over {len(own)} axes; at most {len(ascii_letters)} can be")
+    letter = dict(zip(own, ascii_letters, strict=False))
+    pattern = "".join(letter[label] for label in out) + "->" + "".join(letter.values())
+    diagonal = Call("np.einsum", (Literal(pattern), Ref(target)))  # NumPy's einsum gives a view that can be written
+    emitter.fill(diagonal, laid(spread(value, term.labels, own), range(len(own))))
+    made = array(Ref(target), shape, dtype, row_major=True)
+    emitter.own(target, made)
+    return made
+
+
+def _dtype_keyword(dtype: DType) -> tuple[tuple[str, Expr], ...]:
+    return () if dtype == np.float64 else (("dtype", DTypeName(dtype)),)
+
+
+_LOGSUMEXP = '''
+def logsumexp(x, axis=None):
+    """log(sum(exp(x))), shifted by the largest entry unless that is infinite."""
+    largest = x.real.max(axis=axis, keepdims=True, initial=-np.inf)
+    largest[np.isinf(largest)] = 0
+    terms = x - largest
+    np.exp(terms, out=terms)
+    return np.log(terms.sum(axis=axis)) + largest.squeeze(axis)
+'''
