@@ -25,9 +25,10 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MultipleLocator, PercentFormatter
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 import einback as eb
@@ -113,9 +114,9 @@ def train(network: Network, data: Data, parameters: Arrays, epochs: int, xp: Any
     step = eb.compile({"loss": network.loss, "grads": network.grads})
     predict = eb.compile(network.logits)
     adam, rng, history = Adam(parameters), np.random.default_rng(SEED), History([], [])
-    batches = -(-len(data.X) // BATCH)
+    batches = len(data.X) // BATCH  # what is left over is another part of the shuffled images in every epoch
 
-    bar = tqdm(range(epochs), desc="training", unit="epoch", file=sys.stdout, ncols=88)
+    bar = tqdm(range(epochs), desc="training", unit="epoch", file=sys.stdout, ncols=88, mininterval=0.2)
     for epoch in bar:
         order = rng.permutation(len(data.X))
         for k in range(batches):
@@ -125,7 +126,8 @@ def train(network: Network, data: Data, parameters: Arrays, epochs: int, xp: Any
             adam.update(found["grads"], RATE * 0.5 * (1 + np.cos(np.pi * (epoch + k / batches) / epochs)))
             history.losses.append(float(found["loss"]))
         history.accuracies.append(accuracy(predict(X=data.X_test, **parameters), data.labels_test))
-        bar.set_postfix(loss=f"{np.mean(history.losses[-batches:]):.4f}", test=f"{history.accuracies[-1]:.1%}")
+        mean = np.mean(history.losses[-batches:])
+        bar.set_postfix(loss=f"{mean:.4f}", test=f"{history.accuracies[-1]:.1%}", refresh=False)
     return step, history
 
 
@@ -162,9 +164,11 @@ def draw_history(history: History, path: Path) -> None:
         weight="bold",
     )
     below.set(ylabel="test accuracy", xlabel="epoch", ylim=(min(0.9, *history.accuracies), 1), xlim=(0, epochs))
+    below.yaxis.set_major_locator(MultipleLocator(0.02))
     below.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color=FAINT, alpha=0.35, linewidth=0.6)
     figure.savefig(path, dpi=150)
     plt.close(figure)
 
@@ -221,16 +225,16 @@ def run_alone(source: Path, arrays: Arrays, folder: Path) -> Arrays:
 
 
 def compare_alone(step: Any, batch: Arrays, source: Path) -> None:
-    """Print how far the exported step is from the compiled one: not at all."""
-    here = step(**batch)
+    """Show that the exported step gives what the compiled one does."""
+    found = step(**batch)
+    here = {"loss": found["loss"], **found["grads"]}
     there = run_alone(source, batch, source.parent)
-    print(
-        f"\n{source.name} ({len(source.read_text().splitlines())} lines, NumPy only), one step in a fresh interpreter:"
-    )
-    for name, value in {"loss": here["loss"], **here["grads"]}.items():
+    lines = source.read_text(encoding="utf-8").count("\n")
+    print(f"\n{source.name} ({lines} lines, NumPy only), one step in a fresh interpreter:")
+    for name, value in here.items():
         same = "the same bits" if np.array_equal(value, there[name]) else "DIFFERENT"
-        print(f"  {name:5} {np.linalg.norm(value):.15g}  {np.linalg.norm(there[name]):.15g}  {same}")
-    if not all(np.array_equal(value, there[name]) for name, value in {"loss": here["loss"], **here["grads"]}.items()):
+        print(f"  {name:5} norm here {np.linalg.norm(value):.15f}, there {np.linalg.norm(there[name]):.15f}: {same}")
+    if not all(np.array_equal(value, there[name]) for name, value in here.items()):
         sys.exit("the exported step disagrees with the compiled one")
 
 
@@ -288,16 +292,14 @@ def main() -> None:
     xp = array_module(chosen.backend)
 
     network = declare(chosen.hidden)
-    print(f"loss = {network.loss}")
-    for gradient in network.grads.values():
-        print(f"\n{gradient.text()}")
-    print()
+    print(network.loss, *network.grads.values(), sep="\n\n", end="\n\n")
 
     data = load(xp)
     start = initialise(network.parameters, np.random.default_rng(SEED))
     parameters = {name: xp.asarray(value) for name, value in start.items()}
     began = time.perf_counter()
-    step, history = train(network, data, parameters, chosen.epochs, xp)
+    with threadpool_limits(1):  # matrices this small gain nothing from a second core, and lose if it is busy
+        step, history = train(network, data, parameters, chosen.epochs, xp)
     seconds = time.perf_counter() - began
     print(f"test accuracy {history.accuracies[-1]:.2%} after {chosen.epochs} epochs in {seconds:.1f} s\n")
 
@@ -308,9 +310,10 @@ def main() -> None:
     draw_history(history, chosen.output / "training.png")
     wrong = draw_mistakes(data, logits, chosen.output / "misread.png")
 
+    batch = {"X": data.X[:BATCH], "Y": data.Y[:BATCH], **parameters}
     source = chosen.output / "digits_step.py"
-    source.write_text(step.source(), encoding="utf-8")
-    compare_alone(step, {"X": data.X[:BATCH], "Y": data.Y[:BATCH], **parameters}, source)
+    source.write_text(step.source(batch), encoding="utf-8")
+    compare_alone(step, batch, source)
     print(f"\n{chosen.output}: training.png, misread.png ({wrong} digits), digits_step.py")
 
 

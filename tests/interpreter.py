@@ -109,7 +109,8 @@ def _map(fn: str, args: list[np.ndarray]) -> Any:
     if fn == "power" and all(arg.dtype.kind in "iu" for arg in args):
         args = [args[0].astype(float), args[1]]
     names = {f"a{k}": arg for k, arg in enumerate(args)}
-    return eval(row.numpy.format(*names), space | names)
+    value = eval(row.numpy.format(*names), space | names)
+    return np.asarray(value).astype(np.result_type(float, *args)) if row.predicate else value  # 0 and 1 as numbers
 
 
 def _reduce(fn: str, array: np.ndarray, axes: tuple[int, ...]) -> Any:

@@ -67,7 +67,7 @@ def einsum(spec: str, *operands: Tensor) -> Tensor:
 
     >>> A, x = tensors("A[n,m] x[m]")
     >>> print(einsum("ij,j->i", A, x))
-    A[i,j] x[j]
+    y[i] = A[i,j] x[j]
     """
     nodes = nodes_of(operands)
     given = [operand.name if isinstance(operand, Tensor) else "" for operand in operands]

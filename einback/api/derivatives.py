@@ -11,6 +11,7 @@ from einback.derive import orders
 from einback.errors import DerivativeError, ShapeError, did_you_mean
 from einback.ir.nodes import Input, Node
 from einback.ir.sizes import Equality
+from einback.ir.walk import postorder
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "vjp"]
 
@@ -25,7 +26,7 @@ def grad(y: Tensor, wrt: Any = None) -> Any:
     >>> import einback as eb
     >>> x, A = eb.tensors("x[n] A[n,n]")
     >>> print(eb.grad(eb.einsum("i,ij,j->", x, A, x), x))
-    A[i,j] x[j] + A[j,i] x[j]
+    dx[n] = A[n,i] x[i] + A[i,n] x[i]
     """
     _scalar(y, "gradient")
     if wrt is None:
@@ -68,7 +69,7 @@ def jacobian(y: Tensor, x: Tensor) -> Tensor:
     >>> import einback as eb
     >>> A, x = eb.tensors("A[m,n] x[n]")
     >>> print(eb.jacobian(A @ x, x))
-    A[m,n]
+    y[m,n] = A[m,n]
     """
     _check_source(y, x)
     return combine(orders.jacobian(y.node, x.node), _distinct((*y.names, *x.names)), [y], derived=True)
@@ -80,12 +81,13 @@ def hessian(y: Tensor, x: Tensor, z: Tensor | None = None) -> Tensor:
     >>> import einback as eb
     >>> x, A = eb.tensors("x[n] A[n,n]")
     >>> print(eb.hessian(eb.einsum("i,ij,j->", x, A, x), x))
-    A[i,j] + A[j,i]
+    y[n,n'] = A[n,n'] + A[n',n]
     """
     _scalar(y, "Hessian")
     z = x if z is None else z
     _check_source(y, x)
     _check_source(y, z)
+    _check_independent(x, z)
     return combine(orders.hessian(y.node, x.node, z.node), _distinct((*x.names, *z.names)), [y], derived=True)
 
 
@@ -135,6 +137,14 @@ def _check_source(y: Tensor, x: Tensor) -> None:
             raise DerivativeError(
                 f"the tensor does not depend on {x.name}", hint=did_you_mean(x.name, known) if x.name else ""
             )
+
+
+def _check_independent(x: Tensor, z: Tensor) -> None:
+    if x.node is not z.node and (x.node in set(postorder([z.node])) or z.node in set(postorder([x.node]))):
+        raise DerivativeError(
+            "one of the two tensors is computed from the other: they do not vary independently",
+            hint="take the Hessian by tensors of which neither is part of the other",
+        )
 
 
 def _same_shape(x: Tensor, other: Tensor, what: str, whose: str) -> frozenset[Equality]:

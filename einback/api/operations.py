@@ -65,7 +65,7 @@ def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
     >>> import einback as eb
     >>> print(eb.sum(eb.tensor("X[n,d]"), axis="d"))
-    sum[d](X[n,d])
+    y[n] = X[n,d]
     """
     return _reduced("sum", x, axis, keepdims)
 

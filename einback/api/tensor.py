@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from einback.api.scope import Known, Scope, gather, names_in_normal_form
 from einback.errors import EinbackError, NotationError, ShapeError, did_you_mean
-from einback.formula.index import Names, expression, latex, text
+from einback.formula.index import Names, latex, text
 from einback.ir.build import const, einsum, size_of
 from einback.ir.data import from_data, to_data
 from einback.ir.nodes import Input, Node, Number, Shape
@@ -38,7 +38,7 @@ class Tensor:
     >>> Z.shape, Z.names
     (('n', 'c'), ('n', 'c'))
     >>> print(Z)
-    X[n,d] W[d,c] + b[c]
+    y[n,c] = X[n,d] W[d,c] + b[c]
     """
 
     node: Node
@@ -85,7 +85,7 @@ class Tensor:
 
         >>> import einback as eb
         >>> print(eb.tensor("X[n,d]").size("n"))
-        size(n)
+        y = size(n)
         """
         if isinstance(axis, str) and axis not in self.names and axis in self.shape:
             return combine(size_of(axis), (), [self])
@@ -109,8 +109,7 @@ class Tensor:
         return latex(*self._printable())
 
     def __str__(self) -> str:
-        node, _, names = self._printable()
-        return expression(node, names)
+        return self.text()
 
     def __repr__(self) -> str:
         pairs = zip(self.names, self.shape, strict=True)

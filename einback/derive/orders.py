@@ -20,17 +20,17 @@ __all__ = ["gradient", "hessian", "hessian_vector", "identity", "jacobian", "pul
 
 def gradient(y: Node, sources: Sequence[Node]) -> tuple[Node, ...]:
     """dy/dx of a scalar y for each source x, of x's shape."""
-    return simplify(vjp(y, const(1), sources))
+    return simplify(vjp(_prepared(y, sources), const(1), sources))
 
 
 def pull(y: Node, sources: Sequence[Node], cotangent: Node) -> tuple[Node, ...]:
     """sum over y's entries of cotangent * dy/dx, of x's shape, for each source."""
-    return simplify(vjp(y, cotangent, sources))
+    return simplify(vjp(_prepared(y, sources), cotangent, sources))
 
 
 def push(y: Node, tangents: Mapping[Node, Node]) -> Node:
     """sum over x of dy/dx * tangent, of y's shape."""
-    return simplify([jvp(y, tangents)])[0]
+    return simplify([jvp(_prepared(y, list(tangents)), tangents)])[0]
 
 
 def identity(x: Node) -> Node:
@@ -43,6 +43,7 @@ def identity(x: Node) -> Node:
 
 def jacobian(y: Node, x: Node) -> Node:
     """dy/dx with the axes of y, then the axes of x; the mode that carries fewer leading axes."""
+    y = _prepared(y, [x])
     if y.rank <= x.rank:
         return simplify(vjp(y, identity(y), [x]))[0]
     moved = jvp(y, {x: identity(x)}, x.shape)
@@ -62,6 +63,14 @@ def hessian_vector(y: Node, x: Node, v: Node) -> Node:
     (y, x), back = _with_stand_ins(y, x)
     (slope,) = gradient(y, [x])
     return simplify(substitute([jvp(slope, {x: v})], back))[0]
+
+
+def _prepared(y: Node, sources: Sequence[Node]) -> Node:
+    """y in normal form, so that stable forms are what is differentiated: softplus, not log(1 + exp x).
+
+    Simplification may rewrite an intermediate tensor, so y stays as it is where one is a source.
+    """
+    return simplify([y])[0] if all(isinstance(source, Input) for source in sources) else y
 
 
 def _with_stand_ins(y: Node, *sources: Node) -> tuple[tuple[Node, ...], dict[Node, Node]]:

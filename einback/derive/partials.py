@@ -14,7 +14,8 @@ from __future__ import annotations
 from einback.errors import DerivativeError
 from einback.ir.build import add, broadcast, const, einsum, multiply, power, reduce, total
 from einback.ir.nodes import Const, Delta, Map, Node, Ones, Reduce
-from einback.rules.scalar import LINEAR, Expr, row
+from einback.rules.expr import Expr
+from einback.rules.scalar import LINEAR, row
 
 __all__ = ["is_linear", "lift", "partial", "replace_argument"]
 

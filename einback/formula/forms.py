@@ -15,7 +15,7 @@ from einback.ir.nodes import Add, Const, Delta, Einsum, Map, Node, Number, Ones,
 from einback.ir.sizes import Classes, Size
 from einback.ir.walk import children
 
-__all__ = ["LogSoftmax", "is_size", "log_softmax_items", "parts", "sizes_of", "softmax", "view", "walk"]
+__all__ = ["LogSoftmax", "is_size", "log_softmax", "log_softmax_items", "parts", "sizes_of", "softmax", "view", "walk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,15 @@ def parts(node: Node, named: Container[Node] = ()) -> tuple[Node, ...]:
 
 def softmax(node: Node, named: Container[Node] = ()) -> LogSoftmax | None:
     """The log-softmax whose exponential a node is."""
-    if isinstance(node, Map) and node.fn == "exp" and isinstance(node.args[0], Add) and node.args[0] not in named:
-        match log_softmax_items(node.args[0], named):
+    if isinstance(node, Map) and node.fn == "exp" and node.args[0] not in named:
+        return log_softmax(node.args[0], named)
+    return None
+
+
+def log_softmax(node: Node, named: Container[Node] = ()) -> LogSoftmax | None:
+    """The log-softmax that a node is, and nothing more."""
+    if isinstance(node, Add):
+        match log_softmax_items(node, named):
             case ((weight, LogSoftmax() as item),) if weight == 1:
                 return item
     return None
@@ -79,7 +86,7 @@ def log_softmax_items(node: Add, named: Container[Node] = ()) -> tuple[tuple[Num
     found: list[tuple[Number, Node | LogSoftmax]] = []
     for term, weight in zip(node.terms, node.weights, strict=True):
         level = _broadcast_level(term, named)
-        if level is None:
+        if level is None or term not in left:
             continue
         taken = _taken(left, level.arg, exact(-weight))
         if taken is not None:
@@ -93,10 +100,9 @@ def _taken(left: dict[Node, Number], arg: Node, weight: Number) -> Sequence[Node
     """The terms that make up weight * arg: it alone, or, if it is a sum, all of its terms."""
     if left.get(arg) == weight:
         return (arg,)
-    if isinstance(arg, Add) and all(
-        left.get(term) == exact(weight * own) for term, own in zip(arg.terms, arg.weights, strict=True)
-    ):
-        return arg.terms
+    if isinstance(arg, Add) and len(set(arg.terms)) == len(arg.terms):
+        if all(left.get(term) == exact(weight * own) for term, own in zip(arg.terms, arg.weights, strict=True)):
+            return arg.terms
     return None
 
 

@@ -56,7 +56,7 @@ def latex(root: Node, name: str, names: Names) -> str:
     program = arrange([root], [name], [names])
     lines = [_equation(program, statement) for statement in (*program.results, *program.where)]
     if not program.where:
-        return " = ".join(lines[0])
+        return lines[0][1] if program.results[0].trivial else " = ".join(lines[0])
     rows = [f"{left} &= {right}" for left, right in lines]
     rows[1] = rf"\text{{where}}\quad {rows[1]}"
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
@@ -68,6 +68,8 @@ def _where(program: Program) -> Iterator[str]:
 
 
 def _line(program: Program, statement: Statement, lead: str = "") -> str:
+    if statement.trivial:
+        return _right(program, statement, 0)
     left = lead + statement.name + TextWriter(statement.chosen, program.names).indices(statement.left)
     return f"{left} = {_right(program, statement, len(left) + 3)}"
 

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import count
 
-from einback.formula.forms import LogSoftmax, log_softmax_items, parts, softmax, view
+from einback.formula.forms import LogSoftmax, log_softmax, log_softmax_items, parts, softmax, view
 from einback.ir.nodes import Add, Einsum, Map, Node, Reduce
 from einback.rules.composite import AXIS_FUNCTIONS, FUNCTIONS, REDUCTIONS
 from einback.rules.scalar import row
@@ -67,7 +67,7 @@ def _letter(node: Node, fed: Container[Node]) -> str:
             letter = "H"
         case Reduce(fn="logsumexp"):
             letter = "L"
-        case Add() if isinstance(log_softmax_items(node)[0][1], LogSoftmax):
+        case Add() if log_softmax(node) is not None:
             letter = "L"
         case Einsum() | Add() if node in fed:
             letter = "Z"

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from einback.formula.forms import is_size, parts, softmax, view, walk
+from einback.formula.forms import is_size, log_softmax, parts, softmax, view, walk
 from einback.ir.nodes import Add, Const, Einsum, Input, Map, Node, Reduce
 from einback.rules.scalar import row
 
@@ -59,9 +59,10 @@ class _Outline:
         """Decide about a node whose parts are decided."""
         self.measure(node)
         if not isinstance(node, Add):  # a long sum goes on over several lines
-            while self.measures[node].width > _WIDE and (part := self.widest(node)) is not None:
-                self.chosen.add(part)
-                self.measure(node)
+            while self.measures[node].width > _WIDE and (trail := self.widest(node)):
+                self.chosen.add(trail[-1])
+                for changed in (*trail[-2::-1], node):
+                    self.measure(changed)
         if node not in self.roots and self.worth_a_name(node):
             self.chosen.add(node)
 
@@ -85,23 +86,23 @@ class _Outline:
         named = isinstance(node, Map) and node.fn == "sigmoid"
         return measure.operations <= 1 and measure.tensors <= 1 and not named
 
-    def widest(self, node: Node) -> Node | None:
-        """The part whose name would save most, if one is worth it."""
-        cores = [self.core(part) for part in parts(node, self.fixed)]
-        open_ = [part for part in cores if not self.is_named(part) and self.measures[part].width >= _WORTH]
-        return max(open_, key=lambda part: self.measures[part].width, default=None)
+    def widest(self, node: Node) -> list[Node]:
+        """The way to what should be named to save most; empty if nothing is worth it."""
+        trails = [self.trail(part) for part in parts(node, self.fixed)]
+        trails = [way for way in trails if not self.is_named(way[-1]) and self.measures[way[-1]].operations]
+        trails = [way for way in trails if self.measures[way[-1]].width >= _WORTH]
+        return max(trails, key=lambda way: self.measures[way[-1]].width, default=[])
 
-    def core(self, node: Node) -> Node:
-        """What to name of a long part: not a view, and not a log-softmax, which reads well where it stands."""
-        while not self.is_named(node):
-            match view(node), node:
-                case None, Add() if len(inner := parts(node, self.fixed)) == 1:
-                    node = inner[0]
-                case None, _:
-                    break
-                case seen, _:
-                    node = seen
-        return node
+    def trail(self, part: Node) -> list[Node]:
+        """From a part to what to name in it: not a view, and not a log-softmax, which reads well where it stands."""
+        way = [part]
+        while not self.is_named(way[-1]):
+            found = log_softmax(way[-1], self.fixed)
+            inner = view(way[-1]) if found is None else found.arg
+            if inner is None:
+                break
+            way.append(inner)
+        return way
 
     def is_named(self, node: Node) -> bool:
         return node in self.chosen or node in self.roots or node in self.fixed

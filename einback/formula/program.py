@@ -16,7 +16,7 @@ from einback.formula.naming import name_indices
 from einback.formula.outline import definitions
 from einback.formula.reading import Reader
 from einback.formula.summation import settled
-from einback.formula.tree import Index, Tree, references
+from einback.formula.tree import Index, Ref, Tree, references
 from einback.ir.nodes import Input, Node
 from einback.ir.sizes import Size
 
@@ -31,6 +31,11 @@ class Statement:
     left: tuple[Index, ...]
     body: Tree
     chosen: Mapping[Index, str]
+
+    @property
+    def trivial(self) -> bool:
+        """Whether it says that a tensor is itself: an input under its own name has no other formula."""
+        return isinstance(self.body, Ref) and self.body.name == self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from math import prod
 
-from einback.ir.build import broadcast, const, einsum, ones, scale, size_of
+from einback.ir.build import broadcast, const, einsum, ones, scale
 from einback.ir.nodes import Add, Const, Delta, Einsum, Map, Node, Number, Ones
 from einback.ir.sizes import Size
 from einback.ir.walk import children, postorder, rebuild
@@ -48,12 +49,13 @@ def binary(roots: Sequence[Node], sizes: Sizes) -> dict[Node, Node]:
 
 @dataclass(slots=True)
 class _Product:
-    """An Einsum taken apart: arrays, scalar factors, the axes that only repeat, and the output."""
+    """An Einsum taken apart: arrays, scalar factors, the size of each label, the output, and known numbers as one."""
 
     arrays: list[_Term]
     scalars: list[Node]
     lengths: dict[int, Size]
     out: Labels
+    weight: Number = Fraction(1)
 
     @property
     def kept(self) -> Labels:
@@ -74,7 +76,7 @@ class _Cutter:
             case Einsum():
                 return self._cut(node)
             case Map() | Add():
-                return self._noted(self._narrowed(node))
+                return self._flat_sum(self._noted(self._narrowed(node)))
             case _:
                 return self._noted(node)
 
@@ -121,17 +123,13 @@ class _Cutter:
 
     def _cut(self, node: Einsum) -> Node:
         product = self._taken_apart(node)
+        if any(not self._length(size) for label, size in product.lengths.items() if label not in product.out):
+            return self._noted(scale(self._noted(ones(node.shape)), 0))  # an empty sum
         kept = product.kept
         product.arrays = [self._summed(k, product, kept) for k in range(len(product.arrays))]
         self._scale_smallest(product, kept)
-        core = self._contract(product.arrays, kept, product.lengths) if product.arrays else None
-        scalar = self._scalar(product.scalars)
-        if core is not None and scalar is not None:
-            core = self._einsum([core, scalar], [kept, ()], kept)
-        if core is None:
-            core = scalar or const(1)
-            self._noted(core)
-        return self._wrapped(core, kept, product)
+        core = self._contract(product.arrays, kept, product.lengths) if product.arrays else self._noted(const(1))
+        return self._wrapped(self._scaled(core, kept, product), kept, product)
 
     def _taken_apart(self, node: Einsum) -> _Product:
         """Look through views, and use up Delta, Ones and numbers."""
@@ -154,18 +152,17 @@ class _Cutter:
                 self._take(operand, tuple(alias[label] for label in labels), product)
         present = {label for _, labels in product.arrays for label in labels}
         for label in sorted(set(alias.values()) - present - set(product.out)):
-            product.scalars.append(self._noted(size_of(product.lengths[label])))
+            product.weight = product.weight * self._length(product.lengths[label])  # a sum of ones
         return product
 
     def _take(self, operand: Node, labels: Labels, product: _Product) -> None:
-        number = self.numbers.get(operand)
-        if number is None:
-            if operand.rank:
-                product.arrays.append((operand, labels))
-            else:
-                product.scalars.append(operand)
-        elif number != 1:
-            product.scalars.append(self._noted(const(number)) if operand.rank else operand)
+        number = Fraction(1) if isinstance(operand, Ones) else self.numbers.get(operand)
+        if number is not None:
+            product.weight = product.weight * number
+        elif operand.rank:
+            product.arrays.append((operand, labels))
+        else:
+            product.scalars.append(operand)
 
     def _summed(self, k: int, product: _Product, kept: Labels) -> _Term:
         """Array k with its diagonals read, and summed over what nothing else reads."""
@@ -176,26 +173,52 @@ class _Cutter:
         rest = tuple(label for label in own if label in others or label in kept)
         return self._einsum([node], [own], rest), rest
 
-    def _scalar(self, scalars: Sequence[Node]) -> Node | None:
-        """The scalar factors as one, the numbers among them first."""
-        ranked = sorted(scalars, key=lambda node: (node not in self.numbers, node.digest))
-        result: Node | None = None
-        for node in ranked:
-            result = node if result is None else self._einsum([result, node], [(), ()], ())
-        return result
-
     def _scale_smallest(self, product: _Product, kept: Labels) -> None:
         """Scale an operand if one is smaller than the result; in long products the result, to keep trees shared."""
-        if not product.scalars or not 0 < len(product.arrays) <= 2:
+        if not 0 < len(product.arrays) <= 2:
             return
         counts = [prod(resolve(node.shape, self.sizes)) for node, _ in product.arrays]
         if min(counts) < prod(self._length(product.lengths[label]) for label in kept):
             k = counts.index(min(counts))
             node, labels = product.arrays[k]
-            scalar = self._scalar(product.scalars)
-            assert scalar is not None
-            product.arrays[k] = (self._einsum([node, scalar], [labels, ()], labels), labels)
-            product.scalars = []
+            product.arrays[k] = (self._scaled(node, labels, product), labels)
+
+    def _scaled(self, node: Node, labels: Labels, product: _Product) -> Node:
+        """A tensor times the scalar factors of a product, which are used up."""
+        scalars, weight = sorted(product.scalars, key=lambda scalar: scalar.digest), product.weight
+        product.scalars, product.weight = [], Fraction(1)
+        if not scalars:
+            return self._weighted(node, weight)
+        scalar = scalars[0]
+        for factor in scalars[1:]:
+            scalar = self._einsum([scalar, factor], [(), ()], ())
+        return self._einsum([node, self._weighted(scalar, weight)], [labels, ()], labels)
+
+    def _weighted(self, node: Node, weight: Number) -> Node:
+        """A tensor times a number, which joins a weight or a scalar factor that is there."""
+        if weight == 1:
+            return node
+        match node:
+            case Const():
+                return self._noted(const(node.value * weight))
+            case Add(terms=(term,)):
+                return self._weighted(term, node.weights[0] * weight)
+            case Einsum(operands=(core, factor)) if core.rank and not factor.rank and node not in self.numbers:
+                return self._einsum([core, self._weighted(factor, weight)], node.labels, node.out)
+            case _:
+                return self._noted(scale(node, weight))
+
+    def _flat_sum(self, node: Node) -> Node:
+        """A sum whose terms are not scaled by themselves."""
+        if not isinstance(node, Add) or node in self.numbers:
+            return node
+        if len(node.terms) == 1:
+            return self._weighted(node.terms[0], node.weights[0])
+        terms, weights = list(node.terms), list(node.weights)
+        for k, term in enumerate(terms):
+            if isinstance(term, Add) and len(term.terms) == 1 and term not in self.numbers:
+                terms[k], weights[k] = term.terms[0], weights[k] * term.weights[0]
+        return self._noted(Add(tuple(terms), tuple(weights)))
 
     def _length(self, size: Size) -> int:
         return size if isinstance(size, int) else self.sizes[size]

@@ -22,7 +22,7 @@ from einback.plan.binary import is_view
 from einback.plan.numbers import is_integral
 from einback.rules.scalar import row
 
-__all__ = ["KEEPS_INTEGERS", "DType", "infer_dtypes"]
+__all__ = ["KEEPS_INTEGERS", "DType", "infer_dtypes", "number_dtype"]
 
 DType = np.dtype[np.generic]
 
@@ -72,6 +72,12 @@ def infer_dtypes(
             case _:
                 raise TypeError(f"unknown node {type(node).__name__}")
     return dtypes
+
+
+def number_dtype(value: Number, arrays: Iterable[DType]) -> DType:
+    """The dtype of a number that is wanted as a result: of the program's floating arrays, else of its integers."""
+    dtypes = list(arrays)
+    return _structural(dtypes) or (INT if dtypes and is_integral(value) else FLOAT)
 
 
 def _structural(dtypes: Iterable[DType]) -> DType | None:

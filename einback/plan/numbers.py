@@ -5,7 +5,7 @@ Such a tensor is never an array in a plan; it is written as a literal where it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones, Reduce
@@ -21,38 +21,40 @@ def is_integral(value: Number) -> bool:
 
 
 def uniform(node: Node, known: Mapping[Node, Number], sizes: Sizes) -> Number | None:
-    """The number at every entry of a node, if it is known; `known` holds those of its children."""
+    """The number at every entry of a node, if it is known; `known` holds those of the nodes below that have one."""
+    match node:
+        case Const():
+            return node.value
+        case Ones():
+            return Fraction(1)
+    values = [uniform(child, known, sizes) if isinstance(child, Const | Ones) else known.get(child)
+              for child in children(node)]  # fmt: skip
+    numbers = [value for value in values if value is not None]
+    if len(numbers) < len(values):
+        return None
     try:
-        match node:
-            case Const():
-                return node.value
-            case Ones():
-                return Fraction(1)
-            case Einsum() | Add() | Map() | Reduce() if all(child in known for child in children(node)):
-                return _of_known(node, known, sizes)
-            case _:
-                return None
+        return _of_numbers(node, numbers, sizes)
     except OverflowError:  # beyond the floats: left to run, where it becomes an infinity
         return None
 
 
-def _of_known(node: Node, known: Mapping[Node, Number], sizes: Sizes) -> Number | None:
+def _of_numbers(node: Node, values: Sequence[Number], sizes: Sizes) -> Number | None:
     match node:
         case Einsum():
             if len(set(node.out)) < len(node.out):
                 return None  # a diagonal between zeros
-            value: Number = Fraction(1)
-            for operand in node.operands:
-                value = value * known[operand]
+            product: Number = Fraction(1)
+            for value in values:
+                product = product * value
             for label, length in enumerate(resolve(node.sizes, sizes)):
-                value = value if label in node.out else value * length
-            return value
+                product = product if label in node.out else product * length
+            return product
         case Add():
-            return sum((w * known[term] for term, w in zip(node.terms, node.weights, strict=True)), Fraction(0))
+            return sum((w * value for value, w in zip(values, node.weights, strict=True)), Fraction(0))
         case Map(fn="power"):
-            return _power(known[node.args[0]], known[node.args[1]])
+            return _power(*values)
         case Reduce(fn="max" | "min") if all(resolve(node.arg.shape, sizes)):
-            return known[node.arg]
+            return values[0]
         case _:
             return None
 

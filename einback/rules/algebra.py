@@ -36,18 +36,20 @@ from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones
 from einback.ir.walk import rebuild
 from einback.rules.engine import Surroundings
 from einback.rules.scalar import evaluate_power
+from einback.rules.structure import is_size
 
 __all__ = [
     "as_number",
     "collect_terms",
     "common_scalars",
+    "common_weight",
     "difference_of_exponential",
     "exponentials",
     "flatten_sum",
     "fold_numbers",
     "logarithms",
-    "permute_inward",
     "powers",
+    "scaled_sum",
     "trivial_choice",
 ]  # fmt: skip
 
@@ -87,30 +89,71 @@ def collect_terms(node: Node, _: Surroundings) -> Node | None:
     return add([term for term, _ in kept], [weight for _, weight in kept])
 
 
+def common_weight(node: Node, _: Surroundings) -> Node | None:
+    """2 a - 2 b -> 2 (a - b)."""
+    assert isinstance(node, Add)
+    size = abs(node.weights[0])
+    if len(node.terms) < 2 or size in (0, 1) or any(abs(weight) != size for weight in node.weights):
+        return None
+    return scale(add(node.terms, [1 if weight > 0 else -1 for weight in node.weights]), size)
+
+
+def scaled_sum(node: Node, around: Surroundings) -> Node | None:
+    """2 (a - 3 b) -> 2 a - 6 b, where nothing else reads the sum and no weight is common."""
+    assert isinstance(node, Add)
+    inner = node.terms[0]
+    if len(node.terms) > 1 or not isinstance(inner, Add) or not around.once(inner):
+        return None
+    if len({abs(weight) for weight in inner.weights}) == 1:
+        return None
+    return add(inner.terms, [exact(weight * node.weights[0]) for weight in inner.weights])
+
+
 def common_scalars(node: Node, _: Surroundings) -> Node | None:
-    """s a + s b -> s (a + b), where s is a scalar factor of every term."""
+    """s a + (s b) c -> s (a + b c), where s is a scalar factor of every term."""
     assert isinstance(node, Add)
     if len(node.terms) < 2 or not node.rank:
         return None
-    scalars = [[op for op in term.operands if not op.rank] if isinstance(term, Einsum) else [] for term in node.terms]
-    common = [op for op in dict.fromkeys(scalars[0]) if all(op in others for others in scalars)]
-    if not common:
+    common = _scalar_factors(node.terms[0], _DEPTH)
+    for term in node.terms[1:]:
+        have = _scalar_factors(term, _DEPTH)
+        common = [factor for factor in common if factor in have]
+    for factor in dict.fromkeys(common):
+        inner = add([_divided(term, factor, _DEPTH) or term for term in node.terms], node.weights)
+        return einsum([factor, inner], [(), range(node.rank)], range(node.rank))
+    return None
+
+
+_DEPTH = 4  # of nested products that are searched for a scalar factor
+
+
+def _scalar_factors(term: Node, depth: int) -> list[Node]:
+    if not isinstance(term, Einsum) or not depth:
+        return []
+    own = [op for op in term.operands if not op.rank and not is_size(op)]
+    return own + [factor for op in term.operands if op.rank for factor in _scalar_factors(op, depth - 1)]
+
+
+def _divided(term: Node, factor: Node, depth: int) -> Node | None:
+    """A product without one of its scalar factors, or None where it is no factor."""
+    if not isinstance(term, Einsum) or not depth:
         return None
-    inner = add([_divided(term, common) for term in node.terms], node.weights)
-    axes = range(node.rank)
-    return einsum([*common, inner], [*(() for _ in common), axes], axes)
-
-
-def _divided(term: Node, factors: Sequence[Node]) -> Node:
-    """A product without some of its scalar factors."""
-    assert isinstance(term, Einsum)
-    pairs = [pair for pair in zip(term.operands, term.labels, strict=True) if pair[0] not in factors]
-    return einsum([op for op, _ in pairs], [labels for _, labels in pairs], term.out)
+    for k, (operand, own) in enumerate(zip(term.operands, term.labels, strict=True)):
+        if operand is factor:
+            operands, labels = [*term.operands], [*term.labels]
+            del operands[k], labels[k]
+            return einsum(operands, labels, term.out)
+        inner = _divided(operand, factor, depth - 1) if own else None
+        if inner is not None:
+            return einsum([*term.operands[:k], inner, *term.operands[k + 1 :]], term.labels, term.out)
+    return None
 
 
 def flatten_sum(node: Node, around: Surroundings) -> Node | None:
     """a + w (b + c) -> a + w b + w c, where nothing else reads the inner sum."""
     assert isinstance(node, Add)
+    if len(node.terms) == 1:
+        return None
     terms: list[Node] = []
     weights: list[Number] = []
     for term, weight in zip(node.terms, node.weights, strict=True):
@@ -121,17 +164,6 @@ def flatten_sum(node: Node, around: Surroundings) -> Node | None:
             terms.append(term)
             weights.append(weight)
     return None if len(terms) == len(node.terms) else add(terms, weights)
-
-
-def permute_inward(node: Node, around: Surroundings) -> Node | None:
-    """(a + b)' -> a' + b', where nothing else reads the sum."""
-    assert isinstance(node, Einsum)
-    operand = node.operands[0]
-    if len(node.operands) > 1 or not isinstance(operand, Add) or not around.once(operand):
-        return None
-    if sorted(node.out) != sorted(node.labels[0]) or len(set(node.out)) < len(node.out):
-        return None
-    return rebuild(operand, [einsum([term], node.labels, node.out) for term in operand.terms])
 
 
 def difference_of_exponential(node: Node, _: Surroundings) -> Node | None:

@@ -3,6 +3,7 @@
     c x y                      = c (x y)                    (numbers leave the product)
     x^a x^b                    = x^(a+b)                    (same labels)
     (D + R) y                  = D y + R y                  (D an embedded diagonal)
+    sum (x y + z)              = sum x y + sum z            (products are contracted, not formed)
     exp(x) / sum exp(x)        = exp(x - logsumexp x)       (stable softmax)
     where(c, a, 0) r           = where(c, a r, 0)           (masks select)
     relu(x) [relu(x) > 0]      = relu(x)
@@ -30,6 +31,7 @@ __all__ = [
     "masks_select",
     "pull_numbers",
     "softmax_of_exponentials",
+    "sum_of_contractions",
 ]
 
 Labels = tuple[int, ...]
@@ -109,6 +111,27 @@ def distribute_diagonals(node: Node, _: Surroundings) -> Node | None:
         ]
         return add(spread, [weight for _, weight in parts])
     return None
+
+
+def sum_of_contractions(node: Node, around: Surroundings) -> Node | None:
+    """sum (x y + z) -> sum x y + sum z, where nothing else reads the sum: products are contracted, not formed."""
+    assert isinstance(node, Einsum)
+    large = [k for k, operand in enumerate(node.operands) if operand.rank]
+    if len(large) != 1 or not around.merging:
+        return None
+    k = large[0]
+    operand = node.operands[k]
+    if not isinstance(operand, Add) or not around.once(operand) or set(node.out) >= set(node.labels[k]):
+        return None
+    if len(operand.terms) == 1 or not any(map(_is_contraction, operand.terms)):
+        return None
+    spread = [einsum((*node.operands[:k], t, *node.operands[k + 1 :]), node.labels, node.out) for t in operand.terms]
+    return add(spread, operand.weights)
+
+
+def _is_contraction(node: Node) -> bool:
+    """Whether a node is a product of two tensors or more."""
+    return isinstance(node, Einsum) and sum(bool(op.rank) and not isinstance(op, Ones) for op in node.operands) > 1
 
 
 def _passes_through(node: Einsum, k: int) -> bool:

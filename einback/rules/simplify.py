@@ -16,20 +16,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from einback.ir.nodes import Add, Delta, Einsum, Map, Node
+from einback.ir.nodes import Add, Delta, Einsum, Map, Node, Reduce
 from einback.rules.algebra import (
     collect_terms,
     common_scalars,
+    common_weight,
     difference_of_exponential,
     exponentials,
     flatten_sum,
     fold_numbers,
     logarithms,
-    permute_inward,
     powers,
+    scaled_sum,
     trivial_choice,
 )
 from einback.rules.engine import Rule, rewrite
+from einback.rules.orientation import straighten, turn_map, turn_reduction, turn_sum
 from einback.rules.products import (
     canonical_order,
     collect_powers,
@@ -38,6 +40,7 @@ from einback.rules.products import (
     masks_select,
     pull_numbers,
     softmax_of_exponentials,
+    sum_of_contractions,
 )
 from einback.rules.structure import (
     delta_alone,
@@ -67,21 +70,31 @@ LOCAL: dict[type[Node], tuple[Rule, ...]] = {
         masks_select,
         canonical_order,
     ),
-    Add: (collect_terms, common_scalars, difference_of_exponential, hoist_broadcast, hoist_diagonal),
-    Map: (fold_numbers, powers, logarithms, exponentials, trivial_choice, hoist_broadcast),
+    Add: (
+        collect_terms,
+        common_weight,
+        common_scalars,
+        difference_of_exponential,
+        hoist_broadcast,
+        hoist_diagonal,
+        turn_sum,
+    ),
+    Map: (fold_numbers, powers, logarithms, exponentials, trivial_choice, hoist_broadcast, turn_map),
+    Reduce: (turn_reduction,),
 }
 
 SHARING: dict[type[Node], tuple[Rule, ...]] = {
-    Einsum: (merge_nested, permute_inward),
-    Add: (flatten_sum,),
+    Einsum: (merge_nested, sum_of_contractions),
+    Add: (flatten_sum, scaled_sum),
 }
 
 
 def simplify(roots: Sequence[Node]) -> tuple[Node, ...]:
     """The roots in the normal form that derivatives are kept in."""
-    return rewrite(roots, LOCAL, SHARING, merging=False)
+    return tuple(map(straighten, rewrite(roots, LOCAL, SHARING, merging=False)))
 
 
 def normalise(roots: Sequence[Node]) -> tuple[Node, ...]:
     """The roots in the normal form that is planned and printed: unshared contractions are one Einsum."""
-    return rewrite(simplify(roots), LOCAL, SHARING, merging=True)
+    separate = rewrite(roots, LOCAL, SHARING, merging=False)
+    return tuple(map(straighten, rewrite(separate, LOCAL, SHARING, merging=True)))

@@ -22,7 +22,7 @@ from einback.plan.binding import Sizes, bind, equalities_of, resolve, symbols_of
 from einback.plan.dtypes import DType
 from einback.plan.plan import Plan, make_plan, spec
 from einback.run.guards import checked_arrays, refuse_missing, refuse_unknown
-from einback.run.lower import lower
+from einback.run.lower import lower, result_dtype
 from einback.run.names import identifier
 from einback.run.source import Describe, Result, Structure, Text, leaves, write
 from einback.run.steps import Routine
@@ -204,7 +204,7 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
     wanted = [_wanted(like, dtypes) for like in program.likes]
     routine = lower(plan, program.inputs, dtypes, wanted)
     results = [
-        Result(resolve(root.shape, sizes), dtype or plan.dtypes.get(root, np.dtype(np.float64)))
+        Result(resolve(root.shape, sizes), dtype or result_dtype(plan, root, dtypes))
         for root, dtype in zip(plan.roots, wanted, strict=True)
     ]
 

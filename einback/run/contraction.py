@@ -50,6 +50,10 @@ def contract(emitter: Emitter, terms: tuple[Term, Term], out: Labels, *, lengths
     )
     rows = a.in_order([label for label in a.labels if label not in shared])
     columns = b.in_order([label for label in b.labels if label not in shared])
+    if batch:  # matmul loops over the batch in any case: over more axes, where fusing them would copy
+        loose = _loose(a, rows) + _loose(b, columns)
+        batch = [label for label in out if label in batch or label in loose]
+        rows, columns = ([label for label in group if label not in loose] for group in (rows, columns))
     groups = _Groups(batch, rows, columns, _shared_order(a, b, summed, rows, columns))
     expr = _product(a, b, groups, dtype)
     natural = [*batch, *rows, *columns]
@@ -68,6 +72,10 @@ def _without_units(term: Term, out: Labels, lengths: Sequence[int]) -> Term:
             value = picked(value, labels.index(label))
             labels.remove(label)
     return Term(value, labels)
+
+
+def _loose(term: Term, group: Labels) -> list[int]:
+    return [] if fuses_freely(term, group) else list(group[:-1])
 
 
 def _shared_order(a: Term, b: Term, summed: Labels, rows: Labels, columns: Labels) -> list[int]:
@@ -89,26 +97,25 @@ def _product(a: Term, b: Term, groups: _Groups, dtype: DType) -> Expr:
         return Infix("@", left, matrix(b, batch, contracted, columns))
     right = matrix(b, batch, contracted)
     if rows and batch:
-        column = Index(right, (*_all(batch), slice(None), None))
-        return Index(Infix("@", left, column), (*_all(batch), slice(None), 0))
+        column = Index(right, (Ellipsis, None))
+        return Index(Infix("@", left, column), (Ellipsis, 0))
     if rows:
         leads = a.value.axes[list(a.labels).index(rows[0])] == 0
         return Infix("@", left, right) if leads else Infix("@", right, matrix(a, (), contracted, rows))
     if batch and dtype.kind != "c":
         return Call("np.vecdot", (left, right))
     if batch:  # vecdot would conjugate
-        row, column = Index(left, (*_all(batch), None, slice(None))), Index(right, (*_all(batch), slice(None), None))
-        return Index(Infix("@", row, column), (*_all(batch), 0, 0))
+        row, column = Index(left, (Ellipsis, None, slice(None))), Index(right, (Ellipsis, None))
+        return Index(Infix("@", row, column), (Ellipsis, 0, 0))
     if len(contracted) > 1 and dtype.kind != "c":
         along = range(len(contracted))
         return Call("np.vdot", (laid(a.over(contracted), along), laid(b.over(contracted), along)))
     return Infix("@", left, right)
 
 
-def _all(labels: Labels) -> tuple[slice, ...]:
-    return (slice(None),) * len(labels)
-
-
 def _batch_in_order(a: Term, b: Term, batch: Labels) -> bool:
     """Whether NumPy lays out the batch axes of the product in order, as both operands have them."""
-    return all(term.value.row_major and term.in_order(batch) == list(batch) for term in (a, b))
+    return all(
+        term.value.row_major and set(batch) <= set(term.labels) and term.in_order(batch) == list(batch)
+        for term in (a, b)
+    )

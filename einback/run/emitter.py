@@ -22,12 +22,14 @@ from einback.run.steps import (
     Expr,
     Fill,
     Free,
+    Index,
     Infix,
     Method,
     Negative,
     Ref,
     Register,
     Statement,
+    Transposed,
     operators,
     refs,
 )  # fmt: skip
@@ -85,7 +87,8 @@ class Emitter:
         shape = tuple(value.shape[k] for k in (value.axes[p] for p in places) if k is not None)
         target = self.assign(expr, node, uses, into=self._overwritten(expr, shape, value.dtype))
         made = array(Ref(target), shape, value.dtype, row_major=value.row_major and expr is value.expr)
-        self._owned[target] = made
+        if not _is_read_only(expr):
+            self._owned[target] = made
         where = {place: axis for axis, place in enumerate(places)}
         return replace(made, axes=tuple(where.get(k) for k in range(len(value.axes))))
 
@@ -102,7 +105,7 @@ class Emitter:
         self.registers.append(Register(node, len(self.blocks)))
         self._statements.append(Assign(target, expr, into))
         self._unread[target] = uses
-        if isinstance(expr, Infix | Negative | Method) or _is_ufunc(expr):
+        if isinstance(expr, Infix | Negative | Method) or _is_ufunc(expr) or _is_call(expr, "np.vdot"):
             self._scalars.add(target)
         self._read(expr, kept=into)
         return target
@@ -159,6 +162,21 @@ def _overwritable(expr: Expr) -> Iterable[Expr]:
             return expr.args
         case _:
             return ()
+
+
+def _is_read_only(expr: Expr) -> bool:
+    """Whether NumPy gives a view that refuses to be written."""
+    match expr:
+        case Transposed() | Index():
+            return _is_read_only(expr.operand)
+        case Method():
+            return expr.name == "diagonal"
+        case _:
+            return _is_call(expr, "np.broadcast_to")
+
+
+def _is_call(expr: Expr, function: str) -> bool:
+    return isinstance(expr, Call) and expr.function == function
 
 
 def _is_ufunc(expr: Expr) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -39,6 +40,7 @@ def apply(emitter: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Val
     is_complex = any(value.dtype.kind == "c" for value in values)
     spelling = scalar.analytic if is_complex and scalar.analytic else scalar.numpy
     if all(isinstance(value.expr, Literal) for value in values):
+        values[0] = replace(values[0], expr=typed(values[0].expr, FLOAT))
         return cast(_spelled(emitter, spelling, values, FLOAT), dtype)
     return _spelled(emitter, spelling, values, dtype)
 

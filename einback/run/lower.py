@@ -11,12 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-import numpy as np
-
 from einback.ir.nodes import Add, Delta, Einsum, Input, Map, Node, Number, Ones, Reduce
 from einback.ir.walk import children, inputs_of
 from einback.plan.binding import resolve
-from einback.plan.dtypes import DType
+from einback.plan.dtypes import DType, number_dtype
 from einback.plan.grouping import operands
 from einback.plan.plan import Plan
 from einback.run.casting import cast, literal, number_value, typed
@@ -28,12 +26,18 @@ from einback.run.reduction import embed, reduce, total
 from einback.run.steps import Call, DTypeName, Expr, Index, Literal, Method, Parameter, Ref, Routine, refs
 from einback.run.values import Labels, Term, Value, array, dense, laid, viewed
 
-__all__ = ["lower"]
+__all__ = ["lower", "result_dtype"]
 
 
 def lower(plan: Plan, inputs: Sequence[Input], arrays: Mapping[str, DType], wanted: Sequence[DType | None]) -> Routine:
     """The routine of a plan, its parameters in the order of `inputs`; result k is cast to `wanted[k]` if given."""
     return _Lowering(plan, arrays).routine(inputs, wanted)
+
+
+def result_dtype(plan: Plan, root: Node, arrays: Mapping[str, DType]) -> DType:
+    if root in plan.numbers:
+        return number_dtype(plan.numbers[root], arrays.values())
+    return plan.dtypes[root]
 
 
 class _Lowering:
@@ -166,7 +170,7 @@ class _Lowering:
 
     def _result(self, root: Node, wanted: DType | None, handed: set[int]) -> Expr:
         """A result as a fresh array in C order, or a scalar, that shares memory with nothing else."""
-        dtype = wanted or self._plan.dtypes.get(root) or np.dtype(np.float64)
+        dtype = wanted or result_dtype(self._plan, root, self._arrays)
         shape = resolve(root.shape, self._plan.sizes)
         if root in self._plan.numbers:
             number = literal(self._plan.numbers[root], dtype)
@@ -195,4 +199,8 @@ class _Lowering:
         if value.dtype != dtype:
             return cast(value, dtype).expr
         assert isinstance(value.expr, Ref)
-        return value.expr if self._emitter.makes_scalar(value.expr.register) else Index(value.expr, ())
+        if self._emitter.makes_scalar(value.expr.register):
+            return value.expr
+        if dtype.kind == "O":  # Python's integers are no arrays
+            return Index(Call("np.asarray", (value.expr,), (("dtype", DTypeName(dtype)),)), ())
+        return Index(value.expr, ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from types import EllipsisType
 
 from einback.run.steps import (
     Assign,
@@ -110,8 +111,11 @@ def _arguments(args: Sequence[Expr], keywords: Sequence[tuple[str, Expr]], name:
     return ", ".join([*positional, *(f"{word}={expression(value, name)}" for word, value in keywords)])
 
 
-def _items(items: Sequence[slice | int | None]) -> str:
-    return ", ".join(":" if isinstance(item, slice) else str(item) for item in items) or "()"
+def _items(items: Sequence[slice | int | EllipsisType | None]) -> str:
+    def word(item: slice | int | EllipsisType | None) -> str:
+        return ":" if isinstance(item, slice) else "..." if item is Ellipsis else str(item)
+
+    return ", ".join(map(word, items)) or "()"
 
 
 def _number(value: int | float | str | tuple[int, ...]) -> str:

@@ -6,6 +6,7 @@ for formulas are none of this folder's business.
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -184,7 +185,7 @@ def _is_cut(node: Node) -> bool:
 
 
 def _paths(structure: Structure, path: str = "") -> Iterator[tuple[str, int]]:
-    """How each result is reached from what the function returns: `loss`, `grads['W']`, `[0]`."""
+    """How each result is reached from what the function returns: `loss`, `grads["W"]`, `[0]`."""
     if isinstance(structure, int):
         yield path, structure
         return
@@ -213,7 +214,9 @@ def _rendered(structure: Structure, name: Callable[[int], str], indent: str = ""
 
 
 def _key(key: object) -> str:
-    if isinstance(key, str | int | float | None):
+    if isinstance(key, str):
+        return json.dumps(key, ensure_ascii=False)
+    if isinstance(key, int | float | None):
         return repr(key)
     if isinstance(key, tuple):
         return f"({''.join(_key(part) + ', ' for part in key)})"

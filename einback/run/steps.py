@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import EllipsisType
 
 from einback.ir.nodes import Input, Node
 from einback.plan.dtypes import DType
@@ -95,10 +96,10 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """operand[items]: a slice keeps an axis, None makes one, a number picks."""
+    """operand[items]: a slice keeps an axis, an ellipsis keeps many, None makes one, a number picks."""
 
     operand: Expr
-    items: tuple[slice | int | None, ...]
+    items: tuple[slice | int | EllipsisType | None, ...]
 
 
 @dataclass(frozen=True, slots=True)

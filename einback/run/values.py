@@ -130,12 +130,7 @@ def carried(values: Sequence[Value]) -> list[int]:
 def laid(value: Value, places: Sequence[int]) -> Expr:
     """The value over some of its axes, ready to broadcast: None for an axis it repeats along, leading ones left out."""
     axes = [value.axes[k] for k in places] if value.axes else []
-    expr = _transposed(value.expr, [axis for axis in axes if axis is not None])
-    while axes and axes[0] is None:
-        axes.pop(0)
-    if None not in axes:
-        return expr
-    return Index(expr, tuple(None if axis is None else slice(None) for axis in axes))
+    return _indexed(_transposed(value.expr, [axis for axis in axes if axis is not None]), axes)
 
 
 def dense(value: Value, shape: Sequence[int]) -> Value:
@@ -159,18 +154,23 @@ def picked(value: Value, k: int) -> Value:
 
 
 def matrix(term: Term, batch: Labels, *groups: Labels) -> Expr:
-    """The array with its batch axes first, then one axis for each group that is not empty, its labels fused."""
+    """The array with its batch axes first, then one axis for each group that is not empty, its labels fused.
+
+    A batch label that the array lacks becomes an axis to broadcast along.
+    """
     value = term.value
     at = {label: axis for label, axis in zip(term.labels, value.axes, strict=True) if axis is not None}
-    order = [at[label] for label in batch] + [at[label] for labels in groups for label in labels]
+    own = [label for label in batch if label in at]
+    order = [at[label] for label in own] + [at[label] for labels in groups for label in labels]
     expr = _transposed(value.expr, order)
-    if any(len(labels) > 1 for labels in groups):
-        lengths = [value.shape[at[label]] for label in batch]
-        lengths += [prod(value.shape[at[label]] for label in labels) for labels in groups if labels]
-        return Method(expr, "reshape", tuple(map(Literal, lengths)))
-    if batch and order[-1] != len(order) - 1 and order[-2] != len(order) - 1:
-        return Call("np.ascontiguousarray", (expr,))  # else matmul would not reach BLAS
-    return expr
+    fused = [labels for labels in groups if labels]
+    if any(len(labels) > 1 for labels in fused):
+        lengths = [value.shape[at[label]] for label in own]
+        lengths += [prod(value.shape[at[label]] for label in labels) for labels in fused]
+        expr = Method(expr, "reshape", tuple(map(Literal, lengths)))
+    elif own and len(order) - 1 not in order[-2:]:
+        expr = Call("np.ascontiguousarray", (expr,))  # else matmul would not reach BLAS
+    return _indexed(expr, [label if label in at else None for label in batch] + [0] * len(fused))
 
 
 def fuses_freely(term: Term, *groups: Labels) -> bool:
@@ -182,3 +182,12 @@ def fuses_freely(term: Term, *groups: Labels) -> bool:
 
 def _transposed(expr: Expr, order: Sequence[int]) -> Expr:
     return expr if list(order) == list(range(len(order))) else Transposed(expr, tuple(order))
+
+
+def _indexed(expr: Expr, axes: Sequence[int | None]) -> Expr:
+    """A new axis for each None but the leading ones, which broadcasting supplies."""
+    new = [axis is None for axis in axes]
+    first = new.index(False) if False in new else len(new)
+    if True not in new[first:]:
+        return expr
+    return Index(expr, tuple(None if none else slice(None) for none in new[first:]))

@@ -10,7 +10,7 @@ from einback.ir.build import add, broadcast, einsum, multiply, power, reduce, si
 from einback.ir.nodes import Input, Map, Node
 from einback.ir.sizes import Classes
 from einback.notation.elaborate import elaborate
-from einback.rules.composite import softmax
+from einback.rules.composite import log_softmax, softmax
 
 A, B, x = Input("A", ("n", "n"), ()), Input("B", ("n", "n"), ()), Input("x", ("n",), ())
 X, W, b = Input("X", ("n", "d"), ()), Input("W", ("d", "c"), ()), Input("b", ("c",), ())
@@ -159,3 +159,27 @@ def test_long_and_deep_expressions_are_cut() -> None:
     lines = expression(node, Names()).splitlines()
     assert max(map(len, lines)) < 110
     assert max(line.count("(") for line in lines) <= 6
+
+
+def test_what_a_long_line_names_saves_its_width() -> None:
+    """One name is enough here, and it is the scores', not the log-softmax's or that of a small neighbour."""
+    sources = [Input(f"a_long_name_{k}", ("n", "n"), ()) for k in range(5)]
+    scores = einsum(sources, [(k, k + 1) for k in range(5)], (0, 5))
+    weights = Map("exp", (add([A, B]),))
+    root = multiply(log_softmax(scores, (1,)), weights)
+    lines = expression(root, Names()).splitlines()
+    assert lines[0] == "exp(A[n,n'] + B[n,n']) log_softmax[n'](Z[n,n'])"
+    assert len(lines) == 2
+
+
+def test_a_log_softmax_is_found_only_where_all_of_it_is() -> None:
+    level = broadcast(reduce("logsumexp", x, (0,)), ("n",), ())
+    y = Input("y", ("n",), ())
+    assert expression(add([x, level, y], [2, -2, 1]), Names()) == "y[n] + 2 log_softmax[n](x[n])"
+    assert expression(add([x, level], [2, -1]), Names()) == "2 x[n] - logsumexp[n'](x[n'])"
+    both = add([x, y], [1, 3])
+    spread = broadcast(reduce("logsumexp", both, (0,)), ("n",), ())
+    assert expression(add([x, y, spread], [1, 3, -1]), Names()) == "log_softmax[n](x[n] + 3 y[n])"
+    double = broadcast(reduce("logsumexp", add([x, x]), (0,)), ("n",), ())
+    assert expression(add([x, double], [1, -1]), Names()) == "x[n] - logsumexp[n'](x[n'] + x[n'])"
+    assert expression(add([x, level, level], [2, -1, -1]), Names()).count("logsumexp") == 2

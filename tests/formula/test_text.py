@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from einback.formula.index import Names, expression, text
+from einback.formula.index import Names, expression, latex, text
 from einback.ir.build import add, broadcast, const, einsum, ones, power, size_of, total, zeros
 from einback.ir.nodes import Const, Delta, Input, Map, Node, Ones
 from einback.ir.walk import inputs_of
@@ -151,6 +151,12 @@ def test_a_size_that_shows_nowhere_is_counted() -> None:
     shown = text(size_of("n"), "s", Names())
     assert shown == "s = sum[n](ones[n])"
     assert elaborate(shown).tensors["s"] is size_of("n")
+
+
+def test_an_input_is_itself() -> None:
+    assert text(A, "A", Names()) == "A[n,n']"
+    assert latex(A, "A", Names()) == "A_{nn'}"
+    assert text(A, "B", Names()) == "B[n,n'] = A[n,n']"
 
 
 def test_a_long_sum_goes_on_below() -> None:

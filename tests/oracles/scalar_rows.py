@@ -32,9 +32,11 @@ def apply_row(name: str) -> Any:
 
 
 def points(row: Scalar, count: int = 9) -> list[np.ndarray]:
-    """An array an argument, drawn from its domain away from kinks; the condition of a `where` is 0 or 1."""
+    """An array an argument, drawn from its domain away from kinks and ties; the condition of a `where` is 0 or 1."""
     rng = np.random.default_rng(len(row.name))
     arrays = [rng.uniform(low + 0.01, high - 0.01, count) for low, high in row.domain]
     if row.name == "where":
         arrays[0] = np.arange(count) % 2.0
+    elif row.arity == 2:
+        arrays[1] += 0.1 * (np.abs(arrays[0] - arrays[1]) < 0.05)
     return arrays

@@ -93,13 +93,13 @@ def test_two_ways_to_write_it(one: Any, other: Any):
     tensors = _tensors()
     y, z = one(tensors), other(tensors)
     assert _normal(y) is _normal(z)
-    assert str(y) == str(z)
+    assert str(eb.tanh(y)) == str(eb.tanh(z))
 
 
 def test_a_derivative_is_stable_however_the_function_was_written():
     u = _tensors()["u"]
     slope = eb.grad(eb.sum(eb.log(1 + eb.exp(u))), u)
-    assert str(slope) == "sigmoid(u[n])"
+    assert str(slope) == "du[n] = sigmoid(u[n])"
 
 
 def test_a_trace_of_a_product_is_one_contraction():

@@ -229,4 +229,4 @@ def test_a_broken_rule_is_noticed_by_the_numbers(monkeypatch):
 
 def test_relu_masks_that_say_nothing_new_go():
     W = eb.tensor("W[n]")
-    assert str(eb.grad(eb.sum(eb.relu(W) ** 2), W)) == "2 relu(W[n])"
+    assert str(eb.grad(eb.sum(eb.relu(W) ** 2), W)) == "dW[n] = 2 relu(W[n])"

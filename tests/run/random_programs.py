@@ -12,14 +12,14 @@ import numpy as np
 from hypothesis import strategies as st
 
 from einback.ir.build import broadcast, const, einsum, fill
-from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Node, Ones, Reduce
+from einback.ir.nodes import Add, Const, Delta, Input, Map, Node, Ones, Reduce
 
 SIZES = ("a", "b", "c", "d")
 
 UNARY = ["exp", "tanh", "sin", "relu", "abs", "sigmoid", "softplus", "erf", "sign", "arctan", "gelu", "silu"]
 BINARY = ["maximum", "minimum", "hypot", "greater", "less_equal", "equal", "above", "leaky_relu", "arctan2"]
 EXPONENTS = [Fraction(2), Fraction(3), Fraction(-1), Fraction(1, 2), Fraction(-1, 2), Fraction(-2), Fraction(0), 1.3]
-WEIGHTS = [Fraction(1), Fraction(-1), Fraction(2), Fraction(1, 3), Fraction(-1, 64), Fraction(2, 3), 0.1, Fraction(1, 2)]
+WEIGHTS = [*map(Fraction, (1, -1, 2)), Fraction(1, 3), Fraction(-1, 64), Fraction(2, 3), Fraction(1, 2), 0.1]
 EXACT = [Fraction(1), Fraction(-1), Fraction(2), Fraction(-3)]
 
 
@@ -113,11 +113,21 @@ def programs(draw: Any, *, exact: bool = False) -> tuple[tuple[Node, ...], list[
     return roots, grower.inputs
 
 
-def lengths(draw: Any, *, zero: bool = False) -> dict[str, int]:
-    return {size: draw(st.integers(0 if zero else 1, 3)) for size in SIZES}
+def arrays_for(
+    inputs: list[Input], seed: int, *, zero: bool = False, exact: bool = False
+) -> tuple[dict[str, int], dict[str, np.ndarray]]:
+    """Lengths for all sizes, and an array for each input, in layouts of all kinds."""
+    rng = np.random.default_rng(seed)
+    sizes = {size: int(rng.integers(0 if zero else 1, 4)) for size in SIZES}
+    arrays = {}
+    for tensor in inputs:
+        shape = tuple(sizes[str(size)] for size in tensor.sizes)
+        values = rng.integers(-4, 5, shape) if exact else rng.normal(size=shape)
+        arrays[tensor.name] = strided(np.asarray(values), int(rng.integers(0, 5)))
+    return sizes, arrays
 
 
-def strided(rng: np.random.Generator, array: np.ndarray, kind: int) -> np.ndarray:
+def strided(array: np.ndarray, kind: int) -> np.ndarray:
     """The same entries in another layout: C, Fortran, reversed, every second item, read-only."""
     if not array.ndim:
         return array
@@ -132,7 +142,3 @@ def strided(rng: np.random.Generator, array: np.ndarray, kind: int) -> np.ndarra
         array = array.copy()
         array.flags.writeable = False
     return array
-
-
-def embedded(node: Node) -> bool:
-    return isinstance(node, Einsum) and len(set(node.out)) < len(node.out)
