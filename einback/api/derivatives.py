@@ -26,7 +26,7 @@ def grad(y: Tensor, wrt: Any = None) -> Any:
     >>> import einback as eb
     >>> x, A = eb.tensors("x[n] A[n,n]")
     >>> print(eb.grad(eb.einsum("i,ij,j->", x, A, x), x))
-    dx[n] = A[n,i] x[i] + A[i,n] x[i]
+    dx[n] = A[n,i] x[i] + x[i] A[i,n]
     """
     _scalar(y, "gradient")
     if wrt is None:

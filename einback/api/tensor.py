@@ -84,8 +84,9 @@ class Tensor:
         """The length of an axis as a scalar tensor; the axis by position, index name or size.
 
         >>> import einback as eb
-        >>> print(eb.tensor("X[n,d]").size("n"))
-        y = size(n)
+        >>> X = eb.tensor("X[n,d]")
+        >>> print(eb.sum(X) / X.size("n"))
+        y = X[n,d] / size(n)
         """
         if isinstance(axis, str) and axis not in self.names and axis in self.shape:
             return combine(size_of(axis), (), [self])
