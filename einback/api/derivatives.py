@@ -36,8 +36,7 @@ def grad(y: Tensor, wrt: Any = None) -> Any:
                 "the tensor has no parameters to differentiate by", hint="name the tensors: grad(y, [W, b])"
             )
     sources = flatten(wrt, "wrt")
-    for x in sources:
-        _check_source(y, x)
+    _check_sources(y, sources)
     nodes = orders.gradient(y.node, [x.node for x in sources])
     return rebuild(wrt, [_like(node, x, y) for node, x in zip(nodes, sources, strict=True)])
 
@@ -45,8 +44,7 @@ def grad(y: Tensor, wrt: Any = None) -> Any:
 def vjp(y: Tensor, x: Any, g: Tensor) -> Any:
     """Pull back: sum over y's entries of g * dy/dx, for a tensor x or a structure of them; g has y's shape."""
     sources = flatten(x, "x")
-    for one in sources:
-        _check_source(y, one)
+    _check_sources(y, sources)
     learned = _same_shape(y, g, "g", "the tensor")
     nodes = orders.pull(y.node, [one.node for one in sources], g.node)
     pulled = [_like(node, one, y, g, equalities=learned) for node, one in zip(nodes, sources, strict=True)]
@@ -56,8 +54,8 @@ def vjp(y: Tensor, x: Any, g: Tensor) -> Any:
 def jvp(y: Tensor, tangents: Mapping[Tensor, Tensor]) -> Tensor:
     """Push forward: sum over x of dy/dx * dx, for `{x: dx}`; each dx has the shape of its x."""
     learned: frozenset[Equality] = frozenset()
+    _check_sources(y, list(tangents))
     for x, dx in tangents.items():
-        _check_source(y, x)
         learned |= _same_shape(x, dx, "the tangent", x.name or "the tensor")
     node = orders.push(y.node, {x.node: dx.node for x, dx in tangents.items()})
     return combine(node, y.names, [y, *tangents.values()], equalities=learned, derived=True)
@@ -71,7 +69,7 @@ def jacobian(y: Tensor, x: Tensor) -> Tensor:
     >>> print(eb.jacobian(A @ x, x))
     y[m,n] = A[m,n]
     """
-    _check_source(y, x)
+    _check_sources(y, [x])
     return combine(orders.jacobian(y.node, x.node), _distinct((*y.names, *x.names)), [y], derived=True)
 
 
@@ -85,8 +83,7 @@ def hessian(y: Tensor, x: Tensor, z: Tensor | None = None) -> Tensor:
     """
     _scalar(y, "Hessian")
     z = x if z is None else z
-    _check_source(y, x)
-    _check_source(y, z)
+    _check_sources(y, [x, z])
     _check_independent(x, z)
     return combine(orders.hessian(y.node, x.node, z.node), _distinct((*x.names, *z.names)), [y], derived=True)
 
@@ -94,7 +91,7 @@ def hessian(y: Tensor, x: Tensor, z: Tensor | None = None) -> Tensor:
 def hvp(y: Tensor, x: Tensor, v: Tensor) -> Tensor:
     """The Hessian of a scalar y times v, of x's shape, without forming the Hessian."""
     _scalar(y, "Hessian")
-    _check_source(y, x)
+    _check_sources(y, [x])
     learned = _same_shape(x, v, "v", x.name or "the tensor")
     return _like(orders.hessian_vector(y.node, x.node, v.node), x, y, v, equalities=learned)
 
@@ -126,16 +123,24 @@ def _scalar(y: Tensor, what: str) -> None:
         )
 
 
-def _check_source(y: Tensor, x: Tensor) -> None:
-    if not isinstance(x, Tensor):
-        raise DerivativeError(f"derivatives are taken by tensors, not by {type(x).__name__}")
-    if isinstance(x.node, Input):
-        if "integer" in x.node.facts:
-            raise DerivativeError(f"{x.name} holds integers: there is no derivative by it")
-        known = {node.name: node for node in y.known().inputs}
-        if known.get(x.node.name) is not x.node:
+def _check_sources(y: Tensor, sources: Sequence[Tensor]) -> None:
+    """Whether derivatives of y by these make sense: tensors of floats that are part of y's program."""
+    for x in sources:
+        if not isinstance(x, Tensor):
+            raise DerivativeError(f"derivatives are taken by tensors, not by {type(x).__name__}")
+    known = {node.name: node for node in y.known().inputs}
+    for x in sources:
+        if isinstance(x.node, Input):
+            if "integer" in x.node.facts:
+                raise DerivativeError(f"{x.name} holds integers: there is no derivative by it")
+            if known.get(x.node.name) is not x.node:
+                raise DerivativeError(f"the tensor does not depend on {x.name}", hint=did_you_mean(x.name, known))
+    computed = {x.node: x for x in sources if not isinstance(x.node, Input)}
+    if computed:
+        for node in computed.keys() - set(postorder([y.node])):
             raise DerivativeError(
-                f"the tensor does not depend on {x.name}", hint=did_you_mean(x.name, known) if x.name else ""
+                f"{computed[node].name or 'an intermediate tensor'} is no part of the tensor that is differentiated",
+                hint="a derivative is simplified and need not hold the intermediate tensors that led to it",
             )
 
 

@@ -19,7 +19,7 @@ from math import prod
 from einback.ir.build import broadcast, const, einsum, ones, scale
 from einback.ir.nodes import Add, Const, Delta, Einsum, Map, Node, Number, Ones
 from einback.ir.sizes import Size
-from einback.ir.walk import children, postorder, rebuild
+from einback.ir.walk import children, count_uses, postorder, rebuild
 from einback.plan.binding import Sizes, resolve
 from einback.plan.families import Families
 from einback.plan.numbers import uniform
@@ -40,9 +40,11 @@ def is_view(node: Node) -> bool:
 def binary(roots: Sequence[Node], sizes: Sizes) -> dict[Node, Node]:
     """What each node below the roots has become."""
     cutter = _Cutter(sizes)
+    uses = count_uses(roots)
     new: dict[Node, Node] = {}
     for node in postorder(roots):
         kids = children(node)
+        cutter.shared.update(new[child] for child in kids if uses[child] > 1)
         new[node] = cutter.visit(rebuild(node, [new[child] for child in kids]) if kids else node)
     return new
 
@@ -67,6 +69,7 @@ class _Product:
 @dataclass(slots=True)
 class _Cutter:
     sizes: Sizes
+    shared: set[Node] = field(default_factory=set)  # nodes that several others read
     numbers: dict[Node, Number] = field(default_factory=dict)
     families: Families = field(default_factory=Families)
     axis_orders: dict[Hashable, Labels] = field(default_factory=dict)
@@ -209,14 +212,15 @@ class _Cutter:
                 return self._noted(scale(node, weight))
 
     def _flat_sum(self, node: Node) -> Node:
-        """A sum whose terms are not scaled by themselves."""
+        """A sum whose terms are not scaled by themselves, but where others need them so."""
         if not isinstance(node, Add) or node in self.numbers:
             return node
         if len(node.terms) == 1:
-            return self._weighted(node.terms[0], node.weights[0])
+            term = node.terms[0]
+            return node if term in self.shared else self._weighted(term, node.weights[0])
         terms, weights = list(node.terms), list(node.weights)
         for k, term in enumerate(terms):
-            if isinstance(term, Add) and len(term.terms) == 1 and term not in self.numbers:
+            if isinstance(term, Add) and len(term.terms) == 1 and not (term in self.shared or term in self.numbers):
                 terms[k], weights[k] = term.terms[0], weights[k] * term.weights[0]
         return self._noted(Add(tuple(terms), tuple(weights)))
 
@@ -229,8 +233,8 @@ class _Cutter:
         held = list(arrays)
         pairs = list(self._pairs(arrays, kept, lengths))
         for step, (i, j, keep) in enumerate(pairs):
-            wanted = kept if step == len(pairs) - 1 else None
-            held.append(self._pair(held[i], held[j], keep, wanted))
+            last = step == len(pairs) - 1
+            held.append(self._pair(held[i], held[j], keep, kept, last=last))
         return held[-1][0]
 
     def _pairs(
@@ -248,17 +252,17 @@ class _Cutter:
         label_of = list(number)
         return [(i, j, frozenset(label_of[k] for k in keep)) for i, j, keep in intermediates(terms, out, path)]
 
-    def _pair(self, a: _Term, b: _Term, keep: frozenset[int], wanted: Labels | None) -> _Term:
-        """Two tensors contracted. The first that needs the pair in an order of axes settles it for all."""
+    def _pair(self, a: _Term, b: _Term, keep: frozenset[int], wanted: Labels, *, last: bool) -> _Term:
+        """Two tensors contracted on the way to `wanted`; who needs the pair first settles its order of axes for all."""
         a, b = _in_order(a, b)
         number = {label: k for k, label in enumerate(dict.fromkeys((*a[1], *b[1])))}
         signature = (a[0], b[0], tuple(number[label] for label in b[1]), frozenset(number[label] for label in keep))
-        natural = wanted if wanted is not None else _natural_order(a[1], b[1], keep)
+        natural = wanted if last else _natural_order(a[1], b[1], keep, wanted)
         settled = self.axis_orders.setdefault(signature, tuple(number[label] for label in natural))
         label_of = list(number)
         out = tuple(label_of[k] for k in settled)
         node = self._einsum([a[0], b[0]], [a[1], b[1]], out)
-        if wanted is None or wanted == out:
+        if not last or wanted == out:
             return node, out
         return self._einsum([node], [out], wanted), wanted
 
@@ -312,14 +316,18 @@ def _in_order(a: _Term, b: _Term) -> tuple[_Term, _Term]:
     return (a, b) if ab <= ba else (b, a)
 
 
-def _natural_order(a: Labels, b: Labels, keep: frozenset[int]) -> Labels:
-    """As a matrix product lays its result out: shared axes, then those of the first, then those of the second.
+def _natural_order(a: Labels, b: Labels, keep: frozenset[int], wanted: Labels) -> Labels:
+    """As a matrix product lays its result out: shared axes, then those of the one, then those of the other.
 
-    Where nothing is summed, as the larger tensor is laid out.
+    Which is the one, is decided by what comes first in the result of the whole product.
     """
-    if len(keep) == len({*a, *b}):
-        return tuple(dict.fromkeys((*a, *b) if len(a) >= len(b) else (*b, *a)))
-    both = [label for label in a if label in b and label in keep]
-    only_a = [label for label in a if label not in b]
-    only_b = [label for label in b if label not in a]
-    return (*both, *only_a, *only_b)
+
+    def place(label: int) -> int:
+        return wanted.index(label) if label in wanted else len(wanted)
+
+    both = sorted((label for label in a if label in b and label in keep), key=place)
+    if len(keep) == len({*a, *b}):  # nothing is summed: any order will do
+        return (*both, *sorted((label for label in (*a, *b) if label not in both), key=place))
+    alone = [[label for label in a if label not in b], [label for label in b if label not in a]]
+    first, second = sorted(alone, key=lambda group: min(map(place, group), default=0))
+    return (*both, *first, *second)

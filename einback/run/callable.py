@@ -230,7 +230,13 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
 
 
 def _wanted(like: Input | None, dtypes: Mapping[str, DType]) -> DType | None:
+    """The dtype of a gradient by `like`: that of the array, which must hold numbers that can move."""
     dtype = dtypes.get(like.name) if like is not None else None
+    if like is not None and dtype is not None and dtype.kind in "biu":
+        raise ArrayError(
+            f"a result is the gradient by {like.name}, and the array for it holds {dtype}",
+            hint=f"pass floats for {like.name}: integers have no gradient",
+        )
     return dtype if dtype is not None and dtype.kind in "fc" else None
 
 

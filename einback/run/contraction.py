@@ -19,7 +19,7 @@ from einback.run.casting import conformed
 from einback.run.elementwise import multiply
 from einback.run.emitter import Emitter
 from einback.run.steps import Call, Expr, Index, Infix, Literal, Method
-from einback.run.values import Labels, Term, Value, array, dense, fuses_freely, laid, matrix, picked, spread
+from einback.run.values import Labels, Term, Value, array, column, dense, fuses_freely, laid, matrix, picked, spread
 
 __all__ = ["contract"]
 
@@ -41,11 +41,13 @@ def contract(emitter: Emitter, terms: tuple[Term, Term], out: Labels, *, lengths
         return multiply(emitter, a.over(out), b.over(out), dtype)
     batch = [label for label in out if label in shared]
     first = next((label for label in out if label not in batch), None)
-    if first in b.labels:
+    if first in b.labels or (first is None and b.value.made < a.value.made):
         a, b = b, a
-    values = conformed([a.value, b.value], dtype)
+    simple = len(a.labels) <= 2 and len(b.labels) <= 2  # of longer operands, each gets a line
+    values = [emitter.inline(value) if simple else emitter.settled(value)
+              for value in conformed([a.value, b.value], dtype)]  # fmt: skip
     a, b = (
-        Term(emitter.inline(dense(value, [lengths[label] for label in term.labels])), term.labels)
+        Term(dense(value, [lengths[label] for label in term.labels]), term.labels)
         for value, term in zip(values, (a, b), strict=True)
     )
     rows = a.in_order([label for label in a.labels if label not in shared])
@@ -97,16 +99,15 @@ def _product(a: Term, b: Term, groups: _Groups, dtype: DType) -> Expr:
         return Infix("@", left, matrix(b, batch, contracted, columns))
     right = matrix(b, batch, contracted)
     if rows and batch:
-        column = Index(right, (Ellipsis, None))
-        return Index(Infix("@", left, column), (Ellipsis, 0))
+        return Index(Infix("@", left, column(right)), (Ellipsis, 0))
     if rows:
         leads = a.value.axes[list(a.labels).index(rows[0])] == 0
         return Infix("@", left, right) if leads else Infix("@", right, matrix(a, (), contracted, rows))
     if batch and dtype.kind != "c":
         return Call("np.vecdot", (left, right))
     if batch:  # vecdot would conjugate
-        row, column = Index(left, (Ellipsis, None, slice(None))), Index(right, (Ellipsis, None))
-        return Index(Infix("@", row, column), (Ellipsis, 0, 0))
+        row = Index(left, (Ellipsis, None, slice(None)))
+        return Index(Infix("@", row, column(right)), (Ellipsis, 0, 0))
     if len(contracted) > 1 and dtype.kind != "c":
         along = range(len(contracted))
         return Call("np.vdot", (laid(a.over(contracted), along), laid(b.over(contracted), along)))

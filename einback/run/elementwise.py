@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from math import prod
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from einback.run.values import Value, carried, laid
 
 __all__ = ["add", "combine", "infix", "multiply", "scale"]
 
+_LARGE = 1 << 18  # bytes, from which NumPy reuses temporaries
+
 
 def combine(values: Sequence[Value], dtype: DType, write: Callable[[list[Expr]], Expr]) -> Value:
     """An expression of values over the same axes; NumPy's broadcasting aligns them."""
@@ -29,13 +32,15 @@ def combine(values: Sequence[Value], dtype: DType, write: Callable[[list[Expr]],
     shape = [next(v.shape[axis] for v in values if (axis := v.axes[k]) is not None) for k in places]
     where = {place: axis for axis, place in enumerate(places)}
     in_order = list(range(len(places)))
-    row_major = any(v.row_major and [v.axes[k] for k in places] == in_order for v in values)
+    row_major = any(v.row_major and [v.axes[k] for k in places] == in_order for v in values) or all(
+        len(v.shape) <= 1 for v in values
+    )
     return Value(
         write([laid(value, places) for value in values]),
         tuple(shape),
         dtype,
         tuple(where.get(k) for k in range(len(values[0].axes))),
-        row_major or len(places) <= 1,
+        row_major,
     )
 
 
@@ -44,18 +49,30 @@ def infix(emitter: Emitter, sign: str, a: Value, b: Value, dtype: DType) -> Valu
     a, b = emitter.inline(a), emitter.inline(b)
     if not a.named and a.dtype == dtype and a.shape != b.shape and a.shape and b.shape:
         a = emitter.settled(a)  # b repeats: as an operator this would make another array, `a += b` does not
+    if sign in "-/" and not b.named and b.dtype == dtype and prod(b.shape) * dtype.itemsize >= _LARGE:
+        b = emitter.settled(b)  # NumPy reuses temporaries, but not a right one of these
     return combine([a, b], dtype, lambda e: Infix(sign, e[0], e[1]))
 
 
 def multiply(emitter: Emitter, a: Value, b: Value, dtype: DType) -> Value:
     """a * b, where a factor that is one over something divides."""
-    if _is_reciprocal(a) or len(a.shape) < len(b.shape) or (a.dtype == np.bool_ and a.shape == b.shape):
-        a, b = b, a
+    a, b = sorted((a, b), key=_reading_order)
     a, b = conformed([a, b], dtype)
     if _is_reciprocal(b) and not _is_reciprocal(a):
         assert isinstance(b.expr, Infix)
         return infix(emitter, "/", a, replace(b, expr=b.expr.right), dtype)
     return infix(emitter, "*", a, b, dtype)
+
+
+def _reading_order(value: Value) -> tuple[bool, int, bool, list[bool], int]:
+    """Divisors last, larger factors first, masks behind what they mask, rows before columns, then as they are made."""
+    return (
+        _is_reciprocal(value),
+        -len(value.shape),
+        value.dtype == np.bool_,
+        [axis is None for axis in value.axes],
+        value.made,
+    )
 
 
 def _is_reciprocal(value: Value) -> bool:
@@ -91,7 +108,7 @@ def _negative(expr: Expr) -> Expr:
 def add(emitter: Emitter, terms: Sequence[tuple[Value, Number]], constant: Number, dtype: DType) -> Value:
     """The weighted sum of terms and a constant; the largest terms come first, so that the others add in place."""
     rank = len(terms[0][0].axes)
-    ranked = sorted(terms, key=lambda term: (-len(term[0].shape), term[1] < 0))
+    ranked = sorted(terms, key=lambda term: (-len(term[0].shape), term[1] < 0, term[0].made))
     start = next((k for k, (_, weight) in enumerate(ranked) if weight > 0), None)
     if start is None and constant > 0:
         total, constant = number_value(constant, rank, dtype), Fraction(0)

@@ -34,9 +34,8 @@ def refuse_missing(names: Collection[str], required: Sequence[str]) -> None:
     missing = [name for name in required if name not in names]
     if missing:
         plural = "s" if len(missing) > 1 else ""
-        raise ArrayError(
-            f"missing array{plural} {', '.join(missing)}", hint=f"pass it by keyword, as in {missing[0]}=..."
-        )
+        hint = f"arrays are passed by keyword, as in {missing[0]}=..."
+        raise ArrayError(f"missing array{plural} {', '.join(missing)}", hint=hint)
 
 
 def checked_arrays(inputs: Sequence[Input], values: Mapping[str, object]) -> dict[str, Array]:
@@ -81,8 +80,8 @@ def _of_numbers(name: str, value: object, array: Array) -> Array:
     if array.dtype.kind not in "biufcO":
         raise ArrayError(f"{name} is of dtype {array.dtype}; arrays of numbers are needed")
     if array.dtype.kind == "O":
-        foreign = next((x for x in array.ravel() if not isinstance(x, int | Fraction | np.integer)), None)
-        if foreign is not None or not isinstance(value, np.ndarray | list | tuple):
-            held = type(value if foreign is None else foreign).__name__
-            raise ArrayError(f"{name} holds objects of type {held}; object arrays hold Python integers")
+        held = [type(x) for x in (array.ravel() if isinstance(value, np.ndarray | list | tuple) else [value])]
+        foreign = [kind for kind in held if not issubclass(kind, int | Fraction | np.integer)]
+        if foreign:
+            raise ArrayError(f"{name} holds objects of type {foreign[0].__name__}; object arrays hold Python integers")
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

@@ -42,7 +42,6 @@ class Namer:
         """The wanted name, made an identifier, with a number if it is taken."""
         name = candidate = identifier(wanted, self._taken & RESERVED)
         if candidate in self._taken:
-            name += "_" if name[-1].isdigit() else ""
             count = self._counts.get(name, 1)
             while candidate in self._taken:
                 count += 1

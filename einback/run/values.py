@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from types import EllipsisType
 
 from einback.plan.dtypes import DType
-from einback.run.steps import Call, Expr, Index, Literal, Method, Ref, Transposed
+from einback.run.steps import Call, Expr, Index, Literal, Method, Ref, Transposed, refs
 
 __all__ = [
     "Labels",
@@ -20,6 +21,7 @@ __all__ = [
     "Value",
     "array",
     "carried",
+    "column",
     "dense",
     "fuses_freely",
     "laid",
@@ -46,6 +48,11 @@ class Value:
     def plain(self) -> bool:
         """Whether the axes of the value are those of the expression."""
         return self.axes == tuple(range(len(self.shape)))
+
+    @property
+    def made(self) -> int:
+        """When its first array was made: the caller's come first, in the order of the parameters."""
+        return min(refs(self.expr), default=-1)
 
     @property
     def named(self) -> bool:
@@ -173,6 +180,13 @@ def matrix(term: Term, batch: Labels, *groups: Labels) -> Expr:
     return _indexed(expr, [label if label in at else None for label in batch] + [0] * len(fused))
 
 
+def column(expr: Expr) -> Expr:
+    """Vectors as matrices of one column."""
+    if isinstance(expr, Index) and all(item is None or isinstance(item, slice) for item in expr.items):
+        return Index(expr.operand, (*expr.items, None))
+    return Index(expr, (Ellipsis, None))
+
+
 def fuses_freely(term: Term, *groups: Labels) -> bool:
     """Whether the labels of each group lie side by side, so that fusing them copies nothing."""
     at = dict(zip(term.labels, term.value.axes, strict=True))
@@ -186,8 +200,16 @@ def _transposed(expr: Expr, order: Sequence[int]) -> Expr:
 
 def _indexed(expr: Expr, axes: Sequence[int | None]) -> Expr:
     """A new axis for each None but the leading ones, which broadcasting supplies."""
-    new = [axis is None for axis in axes]
-    first = new.index(False) if False in new else len(new)
-    if True not in new[first:]:
+    items: list[slice | None] = [None if axis is None else slice(None) for axis in axes]
+    while items and items[0] is None:
+        items.pop(0)
+    if None not in items:
         return expr
-    return Index(expr, tuple(None if none else slice(None) for none in new[first:]))
+    if isinstance(expr, Index) and all(isinstance(item, slice | int) for item in expr.items):
+        merged: list[slice | int | EllipsisType | None] = []
+        for item in expr.items:  # x[:, 0][:, None] is x[:, 0, None]
+            while isinstance(item, slice) and items[0] is None:
+                merged.append(items.pop(0))
+            merged.append(items.pop(0) if isinstance(item, slice) else item)
+        return Index(expr.operand, (*merged, *items))
+    return Index(expr, tuple(items))

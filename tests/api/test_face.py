@@ -309,6 +309,8 @@ def caught(make):
     return str(caught_error.value)
 
 
+DOUBLE = 2 * X
+
 ERRORS = {
     "no axis of that name": (
         lambda: eb.sum(X, axis="dd"),
@@ -323,6 +325,16 @@ ERRORS = {
     "not a part": (
         lambda: eb.grad(eb.sum(X), W),
         "the tensor does not depend on W",
+    ),
+    "an intermediate of another program": (
+        lambda: eb.grad(eb.sum(X), eb.sin(W)),
+        "an intermediate tensor is no part of the tensor that is differentiated\n"
+        "a derivative is simplified and need not hold the intermediate tensors that led to it",
+    ),
+    "dependent variables": (
+        lambda: eb.hessian(eb.sum(eb.sin(DOUBLE) + X), X, DOUBLE),
+        "one of the two tensors is computed from the other: they do not vary independently\n"
+        "take the Hessian by tensors of which neither is part of the other",
     ),
     "integers": (
         lambda: eb.grad(eb.sum(eb.tensor("t[n]", integer=True)), eb.tensor("t[n]", integer=True)),

@@ -1,0 +1,159 @@
+"""Each row of the scalar table through the whole pipeline, and the spellings that a reader would choose."""
+
+import math
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from einback.errors import CompileError
+from einback.ir.build import add, broadcast, const, einsum, multiply, ones, power, quotient, scale
+from einback.ir.nodes import Input, Map, Node, Reduce
+from einback.rules.scalar import TABLE
+from einback.run.callable import Compiled
+
+x, y, z = (Input(name, ("n",), ()) for name in "xyz")
+X, Y, b = Input("X", ("n", "m"), ()), Input("Y", ("n", "m"), ()), Input("b", ("m",), ())
+
+
+def compiled(*nodes: Node) -> Compiled:
+    return Compiled(nodes, [x, y, z, X, Y, b], structure=list(range(len(nodes))))
+
+
+def lines(*nodes: Node, **arrays: np.ndarray) -> list[str]:
+    source = compiled(*nodes).source(arrays, **({} if arrays else {"n": 3, "m": 4}))
+    body = source[source.index("def step") :].split('")\n', 1)[1]
+    return [line.strip() for line in body.splitlines() if re.match(r"    [^#]", line)][:-1]
+
+
+def reference(fn: str, args: list[np.ndarray]) -> np.ndarray:
+    space: dict = {"np": np, "math": math}
+    exec(TABLE[fn].helper, space)
+    return np.asarray(eval(TABLE[fn].numpy.format(*(f"a{k}" for k in range(len(args)))), space | {
+        f"a{k}": arg for k, arg in enumerate(args)}))  # fmt: skip
+
+
+@pytest.mark.parametrize("fn", sorted(TABLE))
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rows(fn: str, dtype: type) -> None:
+    rng = np.random.default_rng(3)
+    args = [rng.uniform(low, high, 5).astype(dtype) for low, high in TABLE[fn].domain]
+    node = Map(fn, (x, y, z)[: len(args)])
+    (result,) = compiled(node)(dict(zip("xyz", args, strict=False)))
+    assert result.dtype == dtype
+    np.testing.assert_array_equal(result, reference(fn, args).astype(dtype))
+
+
+@pytest.mark.parametrize("fn", sorted(name for name, row in TABLE.items() if row.analytic and row.arity == 1))
+def test_analytic_rows_take_a_complex_step(fn: str) -> None:
+    """f(x + ih) = f(x) + ih f'(x), so that the imaginary part is small and the real part is f."""
+    (low, high), h = TABLE[fn].domain[0], 1e-30
+    real = np.linspace(low, high, 7)
+    (result,) = compiled(Map(fn, (x,)))(x=real + 1j * h)
+    np.testing.assert_allclose(result.real, reference(fn, [real]), rtol=1e-12, atol=1e-50)
+    slope = (reference(fn, [real + 1e-6]) - reference(fn, [real - 1e-6])) / 2e-6
+    np.testing.assert_allclose(result.imag / h, slope, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("node", "code"),
+    [
+        (power(x, 2), ["t1 = np.square(x)"]),
+        (power(x, 3), ["t1 = x * x * x"]),
+        (power(x, 4), ["t1 = x ** 4"]),
+        (power(x, Fraction(1, 2)), ["t1 = np.sqrt(x)"]),
+        (power(x, -1), ["t1 = 1 / x"]),
+        (power(x, -2), ["t1 = 1 / np.square(x)"]),
+        (power(x, Fraction(-1, 2)), ["t1 = 1 / np.sqrt(x)"]),
+        (power(x, Fraction(3, 2)), ["t1 = x ** 1.5"]),
+        (Map("power", (x, y)), ["t1 = x ** y"]),
+        (quotient(x, y), ["t1 = x / y"]),
+        (multiply(x, power(y, Fraction(-1, 2))), ["t1 = x / np.sqrt(y)"]),
+        (scale(x, 2), ["t1 = 2 * x"]),
+        (scale(x, -1), ["t1 = -x"]),
+        (scale(x, Fraction(1, 2)), ["t1 = 0.5 * x"]),
+        (scale(x, Fraction(1, 64)), ["t1 = x / 64"]),
+        (scale(x, Fraction(-1, 3)), ["t1 = -x / 3"]),
+        (scale(x, Fraction(2, 3)), ["t1 = 2 / 3 * x"]),
+        (scale(x, 0.1), ["t1 = 0.1 * x"]),
+        (scale(x, float("inf")), ["t1 = np.inf * x"]),
+        (add([x, y], [1, -1]), ["t1 = x - y"]),
+        (add([x, y], [-1, 1]), ["t1 = y - x"]),
+        (add([x, y], [-1, -1]), ["t1 = -x - y"]),
+        (add([x, y], [2, -3]), ["t1 = 2 * x - 3 * y"]),
+        (add([x, y, z]), ["t1 = x + y + z"]),
+        (add([x, ones(("n",))], [-1, 1]), ["t1 = 1 - x"]),
+        (add([x, ones(("n",))], [1, -2]), ["t1 = x - 2"]),
+        (Map("greater", (x, y)), ["t1 = x > y"]),
+        (multiply(x, Map("greater", (x, const(0)))), ["t1 = x * (x > 0)"]),
+        (Map("where", (Map("less", (x, y)), x, const(0))), ["t1 = np.where(x < y, x, 0)"]),
+        (Map("tanh", (add([x, y]),)), ["t1 = x + y", "np.tanh(t1, out=t1)"]),
+        (Map("exp", (Map("sin", (x,)),)), ["t1 = np.sin(x)", "np.exp(t1, out=t1)"]),
+        (Map("relu", (x,)), ["t1 = np.maximum(x, 0)"]),
+        (Map("sigmoid", (add([x, y]),)), ["t1 = sigmoid(x + y)"]),
+        (add([broadcast(b, ("n", "m"), [1]), multiply(X, Y)]), ["t1 = X * Y", "t1 += b"]),
+        (Reduce("max", X, (1,)), ["t1 = X.max(axis=1)"]),
+        (Reduce("logsumexp", X, (0, 1)), ["t1 = logsumexp(X)"]),
+    ],
+)
+def test_spelling(node: Node, code: list[str]) -> None:
+    assert lines(node) == code
+
+
+def test_an_array_that_is_read_last_is_overwritten() -> None:
+    product = einsum([X, Y], ["nm", "km"], "nk")
+    layer = Map("tanh", (add([product, Map("exp", (product,))]),))
+    assert lines(layer, X=np.ones((3, 4)), Y=np.ones((3, 4))) == [
+        "t1 = X @ Y.T",
+        "t2 = np.add(t1, np.exp(t1), out=t1)",
+        "np.tanh(t2, out=t2)",
+    ]
+
+
+def test_a_bias_is_added_in_place() -> None:
+    W, c = Input("W", ("m", "k"), ()), Input("c", ("k",), ())
+    product = einsum([X, W], ["nm", "mk"], "nk")
+    layer = Map("relu", (add([product, broadcast(c, ("n", "k"), [1])]),))
+    source = Compiled([layer], [X, W, c]).source(n=3, m=4, k=5)
+    assert "    t1 = X @ W\n    t1 += c\n    np.maximum(t1, 0, out=t1)\n" in source
+
+
+def test_wheres_of_two_numbers_have_the_dtype_of_the_condition() -> None:
+    node = Map("where", (Map("greater", (x, const(0))), const(1), const(Fraction(1, 10))))
+    (result,) = compiled(node)(x=np.array([-1, 1], np.float32))
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, np.array([0.1, 1], np.float32))
+
+
+def test_numbers_that_only_numpy_computes() -> None:
+    root = Map("exp", (const(2),))
+    assert compiled(root, multiply(x, root))(x=np.ones(2, np.float32))[1].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "values", [[1e4, -1e4], [-np.inf, -np.inf], [np.inf, 1], [-np.inf, 2], [np.nan, 1], [1e308, 1e308]]
+)
+def test_logsumexp_is_stable(values: list[float]) -> None:
+    (result,) = compiled(Reduce("logsumexp", X, (1,)))(X=np.array([values]))
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(result[0], np.logaddexp.reduce(values), rtol=1e-15)
+
+
+def test_logsumexp_of_nothing_and_of_halves() -> None:
+    program = compiled(Reduce("logsumexp", X, (1,)))
+    np.testing.assert_array_equal(program(X=np.ones((2, 0)))[0], [-np.inf, -np.inf])
+    halves = program(X=np.zeros((2, 3000), np.float16))[0]
+    assert halves.dtype == np.float16
+    np.testing.assert_allclose(halves, math.log(3000), rtol=1e-3)
+
+
+def test_nothing_leaks_from_the_branch_that_is_not_taken() -> None:
+    node = Map("where", (Map("greater", (x, const(0))), Map("log", (x,)), const(0)))
+    np.testing.assert_array_equal(compiled(node)(x=np.array([-1.0, 0.0, 1.0]))[0], [0, 0, 0])
+
+
+def test_functions_of_objects_are_refused() -> None:
+    with pytest.raises(CompileError) as error:
+        compiled(Map("exp", (x,)))(x=np.array([1, 2], object))
+    assert str(error.value) == "exp is not defined for object arrays, which hold exact integers"

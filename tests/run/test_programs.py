@@ -1,0 +1,114 @@
+"""Random programs, compiled and run, against the interpreter: values, dtypes, layouts, and nothing shared."""
+
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from einback.errors import ArrayError
+from einback.ir.nodes import Input, Node, Reduce
+from einback.ir.walk import postorder
+from einback.rules.simplify import normalise
+from einback.run.callable import Compiled
+from tests.interpreter import evaluate
+from tests.run.random_programs import arrays_for, programs
+
+SEEDS = st.integers(0, 2**32)
+
+
+def run(
+    roots: tuple[Node, ...], inputs: list[Input], sizes: dict[str, int], arrays: dict[str, np.ndarray]
+) -> list[Any]:
+    """The results, after checking that they are fresh and in order, and that the arrays are untouched."""
+    before = {name: array.copy() for name, array in arrays.items()}
+    results: list[Any] = Compiled(roots, inputs, structure=list(range(len(roots))))(arrays, **sizes)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, before[name])
+    for k, result in enumerate(results):
+        if isinstance(result, np.ndarray):
+            assert result.ndim > 0
+            assert result.flags.c_contiguous
+            assert result.flags.writeable
+            assert not any(np.shares_memory(result, other) for other in [*arrays.values(), *results[:k]])
+        else:
+            assert isinstance(result, np.generic | int)
+    return results
+
+
+def check(results: list[Any], expected: list[np.ndarray], tolerance: float) -> None:
+    for result, want in zip(results, expected, strict=True):
+        assert np.shape(result) == want.shape
+        usual = np.isfinite(want) & (np.abs(want) < 1e12)  # elsewhere the order of operations decides
+        scale = 1 + np.abs(want[usual]).max(initial=0)
+        np.testing.assert_allclose(np.where(usual, result, 0), np.where(usual, want, 0), tolerance, tolerance * scale)
+
+
+@given(st.data())
+def test_values(data: st.DataObject) -> None:
+    roots, inputs = data.draw(programs())
+    sizes, arrays = arrays_for(inputs, data.draw(SEEDS))
+    check(run(roots, inputs, sizes, arrays), evaluate(roots, arrays, sizes), 1e-7)
+
+
+@given(st.data())
+def test_values_of_normal_forms(data: st.DataObject) -> None:
+    roots, inputs = data.draw(programs())
+    sizes, arrays = arrays_for(inputs, data.draw(SEEDS))
+    check(run(normalise(roots), inputs, sizes, arrays), evaluate(roots, arrays, sizes), 1e-7)
+
+
+@given(st.data())
+def test_single_precision_stays_single(data: st.DataObject) -> None:
+    roots, inputs = data.draw(programs())
+    sizes, arrays = arrays_for(inputs, data.draw(SEEDS))
+    singles = {name: array.astype(np.float32) for name, array in arrays.items()}
+    results = run(roots, inputs, sizes, singles)
+    assert [result.dtype for result in results] == [np.float32] * len(results)
+    check(results, evaluate(roots, singles, sizes), 5e-3)
+
+
+@given(st.data())
+def test_empty_axes(data: st.DataObject) -> None:
+    roots, inputs = data.draw(programs())
+    sizes, arrays = arrays_for(inputs, data.draw(SEEDS), zero=True)
+    needs_entries = any(
+        isinstance(node, Reduce) and node.fn in ("max", "min") and not all(sizes[str(s)] for s in node.arg.shape)
+        for node in postorder(roots)
+    )
+    with pytest.raises(ArrayError, match="over an axis of length 0") if needs_entries else nullcontext():
+        results = run(roots, inputs, sizes, arrays)
+        for result, want in zip(results, evaluate(roots, arrays, sizes), strict=True):
+            assert np.shape(result) == want.shape
+
+
+@pytest.mark.parametrize("dtype", [np.int64, object, np.int8])
+@given(data=st.data())
+def test_integers_are_exact(data: st.DataObject, dtype: type) -> None:
+    roots, inputs = data.draw(programs(exact=True))
+    sizes, arrays = arrays_for(inputs, data.draw(SEEDS), exact=True)
+    given_arrays = {name: np.asarray(array, dtype) for name, array in arrays.items()}
+    results = run(roots, inputs, sizes, given_arrays)
+    for result, want in zip(results, evaluate(roots, arrays, sizes), strict=True):
+        np.testing.assert_array_equal(result, want)
+
+
+@given(st.data())
+def test_mixed_dtypes_run(data: st.DataObject) -> None:
+    roots, inputs = data.draw(programs())
+    sizes, arrays = arrays_for(inputs, data.draw(SEEDS))
+    kinds = data.draw(st.lists(st.sampled_from(["f2", "f4", "f8", "i1", "u2", "i8", "?"]), min_size=7, max_size=7))
+    mixed = {name: array.astype(kind) for (name, array), kind in zip(arrays.items(), kinds, strict=True)}
+    results = run(roots, inputs, sizes, mixed)
+    assert [np.shape(result) for result in results] == [want.shape for want in evaluate(roots, arrays, sizes)]
+
+
+@given(st.data())
+def test_runs_repeat_bit_for_bit(data: st.DataObject) -> None:
+    roots, inputs = data.draw(programs())
+    sizes, arrays = arrays_for(inputs, data.draw(SEEDS))
+    first, second = (run(roots, inputs, sizes, arrays) for _ in range(2))
+    for one, two in zip(first, second, strict=True):
+        assert np.asarray(one).tobytes() == np.asarray(two).tobytes()
