@@ -178,12 +178,14 @@ def peel_operands(node: Node, _: Surroundings) -> Node | None:
 def merge_nested(node: Node, around: Surroundings) -> Node | None:
     """A nested contraction that nothing else reads joins the one around it.
 
-    While deriving, only under a single operand (a trace, a sum, a transpose), so that what derivatives
-    share stays visible; for planning and printing, everywhere.
+    While deriving, only under a trace, a diagonal or a transpose, so that what derivatives share stays
+    visible; for planning and printing, everywhere.
     """
     assert isinstance(node, Einsum)
-    if len(node.operands) > 1 and not around.merging:
-        return None
+    if not around.merging:
+        term = node.labels[0]
+        if len(node.operands) > 1 or (len(set(term)) == len(term) and not set(term) <= set(node.out)):
+            return None
     for k, operand in enumerate(node.operands):
         if isinstance(operand, Einsum) and not is_size(operand) and around.once(operand):
             return inline(node, k, operand)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from einback.errors import CompileError
+from einback.errors import ArrayError, CompileError
 from einback.ir.nodes import Einsum, Input, Node, Ones
 from einback.ir.sizes import Equality
 from einback.ir.walk import inputs_of

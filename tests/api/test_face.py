@@ -340,6 +340,11 @@ ERRORS = {
         lambda: eb.grad(eb.sum(eb.tensor("t[n]", integer=True)), eb.tensor("t[n]", integer=True)),
         "t holds integers: there is no derivative by it",
     ),
+    "integers at call time": (
+        lambda: eb.evaluate(eb.grad(eb.sum(X * X), X), X=[[1, 2]]),
+        "a result is the gradient by X, and the array for it holds int64\n"
+        "pass floats for X: integers have no gradient",
+    ),
     "no parameters": (
         lambda: eb.grad(eb.sum(X)),
         "the tensor has no parameters to differentiate by\nname the tensors: grad(y, [W, b])",
