@@ -36,6 +36,8 @@ __all__ = [
 
 Term = tuple[Hashable, ...]
 
+_MOST_MERGED = 12  # factors of a merged product: the contraction order of more is searched less well, and reads worse
+
 
 class _Same:
     """Union-find over labels."""
@@ -188,7 +190,8 @@ def merge_nested(node: Node, around: Surroundings) -> Node | None:
             return None
     for k, operand in enumerate(node.operands):
         if isinstance(operand, Einsum) and not is_size(operand) and around.once(operand):
-            return inline(node, k, operand)
+            if len(node.operands) + len(operand.operands) - 1 <= _MOST_MERGED:
+                return inline(node, k, operand)
     return None
 
 
