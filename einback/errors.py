@@ -78,7 +78,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("W_l", ["W_1", "b_1"])
     'did you mean W_1?'
     """
-    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else ""
 
 

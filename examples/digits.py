@@ -185,9 +185,11 @@ def draw_mistakes(data: Data, logits: np.ndarray, path: Path, most: int = 20) ->
     figure, grid = plt.subplots(
         rows, columns, figsize=(1.7 * columns, 2.05 * rows + 0.5), squeeze=False, layout="constrained"
     )
-    for axes in grid.flat:
+    for axes in grid.flat[len(wrong) :]:
         axes.axis("off")
     for axes, k in zip(grid.flat, wrong[:most], strict=False):
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_color(FAINT)
         axes.imshow(to_numpy(data.X_test[k]).reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
         axes.set_title(
             f"{data.labels_test[k]} read as {read[k]}\n{probabilities[k, read[k]]:.0%} sure", fontsize=10, color=INK

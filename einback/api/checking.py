@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from einback.api.compiling import Function, compile
-from einback.api.derivatives import grad
+from einback.api.derivatives import default_wrt, grad
 from einback.api.operations import sum as sum_of
 from einback.api.structure import flatten
 from einback.api.tensor import Tensor, declared
@@ -72,7 +72,7 @@ class Check:
         return "\n".join(map(str, self.comparisons))
 
 
-def check(y: Tensor, wrt: Any = None, **arrays: Any) -> Check:
+def check(y: Tensor, wrt: Any = None, /, **arrays: Any) -> Check:
     """Compare the derived gradient of y with a numerical one, for each tensor of `wrt`.
 
     `wrt` is as in `grad`; the arrays are real. Where y is not a scalar, its entries are summed with random
@@ -85,7 +85,7 @@ def check(y: Tensor, wrt: Any = None, **arrays: Any) -> Check:
     >>> print(check(eb.sum(eb.sin(x) ** 2), x, x=np.array([0.0, 1.0])))  # doctest: +ELLIPSIS
     x: largest error ..., largest entry 9.1e-01, all 2 entries by complex step: ok
     """
-    sources = flatten(y.parameters if wrt is None else wrt, "wrt")
+    sources = flatten(default_wrt(y) if wrt is None else wrt, "wrt")
     for source in sources:
         if not isinstance(source.node, Input):
             raise DerivativeError(

@@ -84,13 +84,15 @@ def compile(
     >>> fn(A=np.eye(2), x=np.array([1.0, 2.0]))["slope"]
     array([2., 4.])
     """
+    if isinstance(memory_limit, Tensor):
+        raise CompileError("several tensors are compiled as one structure", hint="write compile([a, b])")
     for value, what in ((memory_limit, "memory_limit"), (threads, "threads"), (structured, "structured")):
         if value not in (None, False):
             raise CompileError(f"{what} is not supported in this version", hint=f"leave {what} out")
     return Function(outputs)
 
 
-def evaluate(outputs: Any, **arrays: Any) -> Any:
+def evaluate(outputs: Any, /, **arrays: Any) -> Any:
     """Compile once, and run on arrays: the value of a tensor or of a structure of tensors.
 
     >>> import numpy as np

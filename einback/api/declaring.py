@@ -115,7 +115,7 @@ class Program(Mapping[str, Tensor]):
         return texts(normalise([one.node for one in chosen]), self.outputs, names)
 
 
-def program(text: str, **given: Tensor) -> Program:
+def program(text: str, /, **given: Tensor) -> Program:
     """Read an index program, one definition a line; keyword arguments bind names to tensors.
 
     An index that is not on the left is summed over the smallest term that holds all its occurrences. A name
@@ -130,6 +130,10 @@ def program(text: str, **given: Tensor) -> Program:
     (['X', 'W', 'b'], ())
     """
     parsed = elaborate(text, {name: one.node for name, one in given.items()})
+    for name in given:
+        if name not in parsed.tensors:
+            hint = did_you_mean(name, parsed.tensors) or f"it reads {', '.join(parsed.tensors)}"
+            raise NotationError(f"{name} is given, but the text does not read it", hint=hint)
     return from_parsed(parsed, given)
 
 

@@ -13,7 +13,7 @@ from einback.ir.nodes import Input, Node
 from einback.ir.sizes import Equality
 from einback.ir.walk import postorder
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "vjp"]
+__all__ = ["default_wrt", "grad", "hessian", "hvp", "jacobian", "jvp", "vjp"]
 
 
 def grad(y: Tensor, wrt: Any = None) -> Any:
@@ -29,12 +29,7 @@ def grad(y: Tensor, wrt: Any = None) -> Any:
     dx[n] = A[n,i] x[i] + x[i] A[i,n]
     """
     _scalar(y, "gradient")
-    if wrt is None:
-        wrt = y.parameters
-        if not wrt:
-            raise DerivativeError(
-                "the tensor has no parameters to differentiate by", hint="name the tensors: grad(y, [W, b])"
-            )
+    wrt = default_wrt(y) if wrt is None else wrt
     sources = flatten(wrt, "wrt")
     _check_sources(y, sources)
     nodes = orders.gradient(y.node, [x.node for x in sources])
@@ -102,6 +97,16 @@ def _like(node: Node, x: Tensor, *made_from: Tensor, equalities: frozenset[Equal
     return combine(node, x.names, made_from, name=name, like=like, derived=True, equalities=equalities)
 
 
+def default_wrt(y: Tensor) -> list[Tensor]:
+    """All parameters that layers made on the way to y."""
+    found = y.parameters
+    if not found:
+        raise DerivativeError(
+            "the tensor has no parameters to differentiate by", hint="name the tensors: grad(y, [W, b])"
+        )
+    return found
+
+
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
     """Index names with primes behind those that were seen before."""
     taken: set[str] = set()
@@ -115,6 +120,8 @@ def _distinct(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _scalar(y: Tensor, what: str) -> None:
+    if not isinstance(y, Tensor):
+        raise DerivativeError(f"derivatives are taken of tensors, not of {type(y).__name__}")
     if y.ndim:
         shown = ",".join(map(str, y.shape))
         raise DerivativeError(
@@ -134,7 +141,8 @@ def _check_sources(y: Tensor, sources: Sequence[Tensor]) -> None:
             if "integer" in x.node.facts:
                 raise DerivativeError(f"{x.name} holds integers: there is no derivative by it")
             if known.get(x.node.name) is not x.node:
-                raise DerivativeError(f"the tensor does not depend on {x.name}", hint=did_you_mean(x.name, known))
+                hint = did_you_mean(x.name, known) or f"it is made from {', '.join(known)}"
+                raise DerivativeError(f"the tensor does not depend on {x.name}", hint=hint)
     computed = {x.node: x for x in sources if not isinstance(x.node, Input)}
     if computed:
         for node in computed.keys() - set(postorder([y.node])):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from einback.api.axes import Axis, resolve_axes
 from einback.api.scope import Scope
-from einback.api.tensor import Axis, Operand, Tensor, combine, elementwise, nodes_of, resolve_axes
+from einback.api.tensor import Operand, Tensor, combine, elementwise, nodes_of
 from einback.errors import EinbackError
 from einback.rules import composite
 
@@ -22,15 +23,36 @@ class Elementwise(Protocol):
     def __call__(self, *operands: Operand) -> Tensor: ...
 
 
+_SIGNATURES = {
+    "above": "above(a, b): 1 where a > b, 1/2 where they tie, 0 elsewhere",
+    "clip": "clip(x, low, high)",
+    "gelu": "gelu(x) = x Φ(x), with the normal distribution function Φ",
+    "leaky_relu": "leaky_relu(x, slope=0.01): x where x > 0, slope x elsewhere",
+    "log_sigmoid": "log_sigmoid(x) = -softplus(-x)",
+    "logaddexp": "logaddexp(a, b) = log(exp(a) + exp(b))",
+    "relu": "relu(x) = max(x, 0), with derivative 0 at 0",
+    "sigmoid": "sigmoid(x) = 1 / (1 + exp(-x))",
+    "silu": "silu(x) = x sigmoid(x)",
+    "softplus": "softplus(x) = log(1 + exp(x))",
+    "where": "where(condition, a, b): a where the condition holds, b elsewhere",
+    **{
+        name: f"{name}(a, b)"
+        for name, function in composite.FUNCTIONS.items()
+        if function.arities == (2,) and name not in ("above", "logaddexp")
+    },
+}
+
+
 def _elementwise(function: composite.Function) -> Elementwise:
     def apply(*operands: Operand) -> Tensor:
         if len(operands) not in function.arities:
             takes = " or ".join(map(str, function.arities))
-            raise EinbackError(f"{function.name} takes {takes} operands, {len(operands)} were given")
+            plural = "" if function.arities == (1,) else "s"
+            raise EinbackError(f"{function.name} takes {takes} operand{plural}, {len(operands)} were given")
         return elementwise(function.build, *operands)
 
     apply.__name__ = apply.__qualname__ = function.name
-    apply.__doc__ = f"{function.name} of each entry; {' or '.join(map(str, function.arities))} operands, broadcast."
+    apply.__doc__ = f"{_SIGNATURES.get(function.name, f'{function.name}(x)')}, entry by entry; operands broadcast."
     return apply
 
 
@@ -39,7 +61,7 @@ ELEMENTWISE: dict[str, Elementwise] = {name: _elementwise(f) for name, f in comp
 
 def _reduced(name: str, operand: Operand, axis: Axis, keepdims: bool) -> Tensor:
     x = _tensor(operand)
-    axes = sorted(resolve_axes(x, axis))
+    axes = sorted(resolve_axes(x.names, x.shape, axis))
     if not axes:
         return x
     node = composite.REDUCTIONS[name](x.node, axes)
@@ -52,7 +74,7 @@ def _reduced(name: str, operand: Operand, axis: Axis, keepdims: bool) -> Tensor:
 
 def _along(name: str, operand: Operand, axis: Axis) -> Tensor:
     x = _tensor(operand)
-    axes = sorted(resolve_axes(x, axis))
+    axes = sorted(resolve_axes(x.names, x.shape, axis))
     return combine(composite.AXIS_FUNCTIONS[name](x.node, axes), x.names, [x])
 
 

@@ -58,7 +58,7 @@ def gather(scopes: Iterable[Scope]) -> Known:
             if other is not node:
                 raise ShapeError(
                     f"two tensors are named {node.name}: one of shape {_shown(other)}, one of shape {_shown(node)}",
-                    hint="give them different names, or declare the tensor once and use it twice",
+                    hint="give them different names (a layer takes name=..), or declare the tensor once",
                 )
         parameters.update(dict.fromkeys(scope.parameters))
         for size, preferred in scope.size_names.items():

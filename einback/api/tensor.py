@@ -7,21 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, ClassVar
 
+import numpy as np
+
+from einback.api.axes import resolve_axes
+from einback.api.numpy_names import INSTEAD, NO_NUMBERS
 from einback.api.scope import Known, Scope, gather, names_in_normal_form
-from einback.errors import EinbackError, NotationError, ShapeError, did_you_mean
+from einback.errors import EinbackError, NotationError, ShapeError
 from einback.formula.index import Names, latex, text
 from einback.ir.build import const, einsum, size_of
 from einback.ir.data import from_data, to_data
-from einback.ir.nodes import Input, Node, Number, Shape
+from einback.ir.nodes import Input, Node, Shape
 from einback.ir.sizes import Equality, Size
 from einback.rules import composite
 from einback.rules.simplify import normalise
 
-__all__ = ["Axis", "Tensor", "combine", "elementwise", "nodes_of", "resolve_axes"]
+__all__ = ["Operand", "Tensor", "combine", "declared", "elementwise", "nodes_of"]
 
-Axis = int | str | Sequence[int | str] | None
 Operand = Any  # a Tensor or a number
 
 
@@ -48,8 +52,37 @@ class Tensor:
     like: Input | None = None  # the input whose dtype a gradient has
     derived: bool = False  # whether it is a derivative, for the plan's report
 
-    __array_ufunc__: ClassVar[None] = None  # NumPy leaves mixed arithmetic to the operators below
     __iter__: ClassVar[None] = None
+
+    # What NumPy's functions do with it
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Tensor:
+        """`np.exp(y)` is `einback.exp(y)`, and a NumPy number may stand on the left of an operator."""
+        if ufunc is np.matmul and method == "__call__" and all(isinstance(one, Tensor) for one in operands):
+            return _matmul(*operands)
+        function = composite.FUNCTIONS.get(ufunc.__name__)
+        if function is None or method != "__call__" or options or len(operands) not in function.arities:
+            nodes_of(operands)
+            raise EinbackError(f"np.{ufunc.__name__} works on arrays, and a tensor has no numbers yet")
+        return elementwise(function.build, *operands)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        name = function.__name__
+        raise EinbackError(
+            f"np.{name} works on arrays, and a tensor has no numbers yet", hint=INSTEAD.get(name, NO_NUMBERS)
+        )
+
+    def __array__(self, *args: Any, **options: Any) -> Any:
+        raise EinbackError("a tensor cannot become an array: it has no numbers yet", hint=NO_NUMBERS)
+
+    def __float__(self) -> float:
+        raise EinbackError("a tensor has no numbers yet", hint=NO_NUMBERS)
+
+    def __getitem__(self, key: object) -> Tensor:
+        raise EinbackError(
+            "a tensor is not indexed by position",
+            hint="read entries by labels: einsum('ii->i', A) is a diagonal, einsum('ij,j->i', A, v) picks with v",
+        )
 
     # What it is
 
@@ -90,7 +123,7 @@ class Tensor:
         """
         if isinstance(axis, str) and axis not in self.names and axis in self.shape:
             return combine(size_of(axis), (), [self])
-        (position,) = resolve_axes(self, axis)
+        (position,) = resolve_axes(self.names, self.shape, axis)
         return combine(size_of(self.shape[position]), (), [self])
 
     # How it reads
@@ -99,15 +132,26 @@ class Tensor:
         """What was declared on the way to this tensor."""
         return gather([self.scope])
 
-    def text(self, notation: str = "index") -> str:
-        """The formula as an index program, which `program` reads back: `y[n,c] = ...` and its `where` lines."""
-        _check_notation(notation)
-        return text(*self._printable())
+    def text(self, notation: str = "index", name: str = "") -> str:
+        """The formula as an index program, which `program` reads back: `y[n,c] = ...` and its `where` lines.
 
-    def latex(self, notation: str = "index") -> str:
-        """The formula in LaTeX, in index notation."""
+        `name` stands on the left; left out, it is the tensor's own name, or y.
+
+        >>> import einback as eb
+        >>> A, x = eb.tensors("A[n,n] x[n]")
+        >>> print(eb.hessian(x @ A @ x, x).text(name="H"))
+        H[n,n'] = A[n,n'] + A[n',n]
+        """
         _check_notation(notation)
-        return latex(*self._printable())
+        return text(*self._printable(name))
+
+    def latex(self, notation: str = "index", name: str = "") -> str:
+        """The formula in LaTeX mathematics, in index notation; |n| is the length of index n.
+
+        One equation, or an `aligned` block where intermediates are named: it belongs between $$ signs.
+        """
+        _check_notation(notation)
+        return latex(*self._printable(name))
 
     def __str__(self) -> str:
         return self.text()
@@ -134,10 +178,10 @@ class Tensor:
         )
         return _loaded, (to_data(roots), facts, self.name, self.derived)
 
-    def _printable(self) -> tuple[Node, str, Names]:
+    def _printable(self, name: str = "") -> tuple[Node, str, Names]:
         known = self.known()
         (node,) = normalise([self.node])
-        name = self.name or "y"
+        name = name or self.name or "y"
         while any(name == other.name and other is not node for other in known.inputs):
             name += "_"
         return node, name, Names(self.names, known.size_names, names_in_normal_form(known))
@@ -145,34 +189,34 @@ class Tensor:
     # Arithmetic
 
     def __add__(self, other: Operand) -> Tensor:
-        return _binary(composite.add, self, other)
+        return elementwise(composite.add, self, other)
 
     def __radd__(self, other: Operand) -> Tensor:
-        return _binary(composite.add, other, self)
+        return elementwise(composite.add, other, self)
 
     def __sub__(self, other: Operand) -> Tensor:
-        return _binary(composite.subtract, self, other)
+        return elementwise(composite.subtract, self, other)
 
     def __rsub__(self, other: Operand) -> Tensor:
-        return _binary(composite.subtract, other, self)
+        return elementwise(composite.subtract, other, self)
 
     def __mul__(self, other: Operand) -> Tensor:
-        return _binary(composite.multiply, self, other)
+        return elementwise(composite.multiply, self, other)
 
     def __rmul__(self, other: Operand) -> Tensor:
-        return _binary(composite.multiply, other, self)
+        return elementwise(composite.multiply, other, self)
 
     def __truediv__(self, other: Operand) -> Tensor:
-        return _binary(composite.divide, self, other)
+        return elementwise(composite.divide, self, other)
 
     def __rtruediv__(self, other: Operand) -> Tensor:
-        return _binary(composite.divide, other, self)
+        return elementwise(composite.divide, other, self)
 
     def __pow__(self, other: Operand) -> Tensor:
-        return _binary(composite.power, self, other)
+        return elementwise(composite.power, self, other)
 
     def __rpow__(self, other: Operand) -> Tensor:
-        return _binary(composite.power, other, self)
+        return elementwise(composite.power, other, self)
 
     def __neg__(self) -> Tensor:
         return elementwise(composite.negative, self)
@@ -184,19 +228,22 @@ class Tensor:
         return elementwise(composite.FUNCTIONS["abs"].build, self)
 
     def __gt__(self, other: Operand) -> Tensor:
-        return _binary(composite.FUNCTIONS["greater"].build, self, other)
+        return elementwise(composite.FUNCTIONS["greater"].build, self, other)
 
     def __ge__(self, other: Operand) -> Tensor:
-        return _binary(composite.FUNCTIONS["greater_equal"].build, self, other)
+        return elementwise(composite.FUNCTIONS["greater_equal"].build, self, other)
 
     def __lt__(self, other: Operand) -> Tensor:
-        return _binary(composite.FUNCTIONS["less"].build, self, other)
+        return elementwise(composite.FUNCTIONS["less"].build, self, other)
 
     def __le__(self, other: Operand) -> Tensor:
-        return _binary(composite.FUNCTIONS["less_equal"].build, self, other)
+        return elementwise(composite.FUNCTIONS["less_equal"].build, self, other)
 
     def __matmul__(self, other: Operand) -> Tensor:
-        return _matmul(self, other) if isinstance(other, Tensor) else NotImplemented
+        return _matmul(self, other)
+
+    def __rmatmul__(self, other: Operand) -> Tensor:
+        return _matmul(other, self)
 
     def __bool__(self) -> bool:
         raise EinbackError(
@@ -227,7 +274,9 @@ def nodes_of(operands: Iterable[Operand]) -> list[Node]:
 
 
 def _number(value: Any) -> Node:
-    if isinstance(value, int | float | Number) or (hasattr(value, "__float__") and getattr(value, "shape", None) == ()):
+    if isinstance(value, int | float | Fraction) or (
+        hasattr(value, "__float__") and getattr(value, "shape", None) == ()
+    ):
         return const(value)
     raise EinbackError(
         f"a tensor cannot be combined with {type(value).__name__}",
@@ -266,10 +315,6 @@ def elementwise(build: Callable[..., Node], *operands: Operand) -> Tensor:
     return combine(build(*nodes), names, tensors, equalities=equalities)
 
 
-def _binary(build: Callable[..., Node], a: Operand, b: Operand) -> Tensor:
-    return elementwise(build, a, b)
-
-
 def _aligned_names(operands: Iterable[tuple[str, ...]], rank: int) -> tuple[str, ...]:
     """For each axis of a broadcast result, the first name that an operand gives it."""
     names = [""] * rank
@@ -280,53 +325,15 @@ def _aligned_names(operands: Iterable[tuple[str, ...]], rank: int) -> tuple[str,
     return tuple(names)
 
 
-def resolve_axes(tensor: Tensor, axis: Axis) -> tuple[int, ...]:
-    """Positions of the axes that the user named: None for all, a position, an index name, or a tuple of them."""
-    if axis is None:
-        return tuple(range(tensor.ndim))
-    wanted = [axis] if isinstance(axis, int | str) else list(axis)
-    found = [_one_axis(tensor, one) for one in wanted]
-    if len(set(found)) < len(found):
-        raise ShapeError(f"an axis is given twice in {axis!r}")
-    return tuple(found)
-
-
-def _one_axis(tensor: Tensor, axis: int | str) -> int:
-    shown = ",".join(name or str(size) for name, size in zip(tensor.names, tensor.shape, strict=True))
-    if isinstance(axis, str):
-        if axis in tensor.names:
-            return tensor.names.index(axis)
-        raise NotationError(
-            f"no axis is named {axis!r}: the axes are [{shown}]", hint=did_you_mean(axis, filter(None, tensor.names))
-        )
-    if not -tensor.ndim <= axis < tensor.ndim:
-        raise ShapeError(f"axis {axis} does not exist: the tensor has {tensor.ndim} axes, [{shown}]")
-    return axis % tensor.ndim
-
-
-def _matmul(a: Tensor, b: Tensor) -> Tensor:
-    """NumPy's matmul: the last axis of a meets the one before the last of b; axes before them broadcast."""
+def _matmul(a: Operand, b: Operand) -> Tensor:
+    nodes_of([a, b])
     for side, tensor in (("left", a), ("right", b)):
-        if not tensor.ndim:
+        if not isinstance(tensor, Tensor) or not tensor.ndim:
             raise ShapeError(f"the {side} operand of @ is a scalar", hint="multiply by a scalar with *")
-    row, column = a.ndim > 1, b.ndim > 1
-    batch, equalities = composite.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    inner = (a.shape[-1], b.shape[-2] if column else b.shape[-1])
-    if isinstance(inner[0], int) and isinstance(inner[1], int) and inner[0] != inner[1]:
-        raise ShapeError(f"the operands of @ do not fit: {inner[0]} columns on the left, {inner[1]} rows on the right")
-    left = composite.broadcast_to(a.node, batch + a.shape[-2:]) if row and batch else a.node
-    right = composite.broadcast_to(b.node, batch + b.shape[-2:]) if column and batch else b.node
-    dots = tuple(range(len(batch)))
-    terms = (
-        (*(dots if row else ()), *(("i",) if row else ()), "j"),
-        (*(dots if column else ()), "j", *(("k",) if column else ())),
-    )
-    out = (*dots, *(("i",) if row else ()), *(("k",) if column else ()))
-    front = _aligned_names([a.names[:-2], b.names[:-2]], len(batch))
-    names = (*front, *(a.names[-2:-1] if row else ()), *(b.names[-1:] if column else ()))
-    if inner[0] != inner[1]:
-        equalities |= {inner}
-    return combine(einsum([left, right], terms, out), names, [a, b], equalities=equalities)
+    node, equalities = composite.matmul(a.node, b.node)
+    front = _aligned_names([a.names[:-2], b.names[:-2]], max(a.ndim, b.ndim, 2) - 2)
+    names = (*front, *(a.names[-2:-1] if a.ndim > 1 else ()), *(b.names[-1:] if b.ndim > 1 else ()))
+    return combine(node, names, [a, b], equalities=equalities)
 
 
 def declared(node: Input, names: Sequence[str], *, parameter: bool = False) -> Tensor:

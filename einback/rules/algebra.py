@@ -200,11 +200,15 @@ def logarithms(node: Node, _: Surroundings) -> Node | None:
         return Map("softplus", node.args[0].args)  # type: ignore[attr-defined]
     if node.fn == "log1p" and _is_map(node.args[0], "expm1"):
         return node.args[0].args[0]  # type: ignore[attr-defined, no-any-return]
+    if node.fn == "log1p" and (negated := _negated_sigmoid(node.args[0])) is not None:
+        return scale(Map("softplus", (negated,)), -1)
     if node.fn != "log":
         return None
     match node.args[0]:
         case Map("exp", (x,)):
             return x
+        case Map("sigmoid", (x,)):
+            return scale(Map("softplus", (scale(x, -1),)), -1)
         case Add((Map("exp", (a,)), Map("exp", (b,))), weights) if weights == (1, 1):
             return Map("logaddexp", (a, b))
         case Add() as total if (rest := _split_one(total)) is not None:
@@ -217,6 +221,13 @@ def logarithms(node: Node, _: Surroundings) -> Node | None:
             return permute(reduce("logsumexp", x, summed), [out.index(label) for label in kept])
         case _:
             return None
+
+
+def _negated_sigmoid(node: Node) -> Node | None:
+    """x where a node is -sigmoid(x)."""
+    if isinstance(node, Add) and node.weights == (-1,) and isinstance(inner := node.terms[0], Map):
+        return inner.args[0] if inner.fn == "sigmoid" else None
+    return None
 
 
 def exponentials(node: Node, _: Surroundings) -> Node | None:

@@ -39,6 +39,7 @@ __all__ = [
     "keep",
     "log_softmax",
     "logsumexp",
+    "matmul",
     "mean",
     "multiply",
     "negative",
@@ -159,6 +160,24 @@ def inverse(value: Number) -> Number:
     (Fraction(1, 4), inf)
     """
     return math.copysign(math.inf, value) if value == 0 else 1 / value
+
+
+def matmul(a: Node, b: Node) -> tuple[Node, frozenset[Equality]]:
+    """NumPy's matmul: the last axis of a meets the one before the last of b; axes before these broadcast."""
+    row, column = a.rank > 1, b.rank > 1
+    batch, equalities = broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    inner = (a.shape[-1], b.shape[-2] if column else b.shape[-1])
+    if inner[0] != inner[1]:
+        if isinstance(inner[0], int) and isinstance(inner[1], int):
+            raise ShapeError(
+                f"the operands of @ do not fit: {inner[0]} columns on the left, {inner[1]} rows on the right"
+            )
+        equalities |= {inner}
+    left = broadcast_to(a, batch + a.shape[-2:]) if row else a
+    right = broadcast_to(b, batch + b.shape[-2:]) if column else b
+    dots, i, k = tuple(range(len(batch))), ("i",) if row else (), ("k",) if column else ()
+    terms = [(*(dots if row else ()), *i, "j"), (*(dots if column else ()), "j", *k)]
+    return build.einsum([left, right], terms, (*dots, *i, *k)), equalities
 
 
 # Over axes

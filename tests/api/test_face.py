@@ -324,7 +324,7 @@ ERRORS = {
     ),
     "not a part": (
         lambda: eb.grad(eb.sum(X), W),
-        "the tensor does not depend on W",
+        "the tensor does not depend on W\nit is made from X",
     ),
     "an intermediate of another program": (
         lambda: eb.grad(eb.sum(X), eb.sin(W)),
@@ -342,8 +342,38 @@ ERRORS = {
     ),
     "integers at call time": (
         lambda: eb.evaluate(eb.grad(eb.sum(X * X), X), X=[[1, 2]]),
-        "a result is the gradient by X, and the array for it holds int64\n"
-        "pass floats for X: integers have no gradient",
+        "a result is the gradient by X, and the array for it holds int64\npass floats for X: integers have no gradient",
+    ),
+    "NumPy's functions": (
+        lambda: np.mean(X),
+        "np.mean works on arrays, and a tensor has no numbers yet\nwrite einback.mean(y)",
+    ),
+    "an array of a tensor": (
+        lambda: np.asarray(X),
+        "a tensor cannot become an array: it has no numbers yet\nevaluate it with arrays: einback.evaluate(y, X=..)",
+    ),
+    "arrays on the left of @": (
+        lambda: np.ones((2, 2)) @ X,
+        "a tensor cannot be combined with ndarray\n"
+        "declare a tensor for it, and pass the array when the program is evaluated",
+    ),
+    "indexing": (
+        lambda: X[0],
+        "a tensor is not indexed by position\n"
+        "read entries by labels: einsum('ii->i', A) is a diagonal, einsum('ij,j->i', A, v) picks with v",
+    ),
+    "no parameters to check": (
+        lambda: eb.check(eb.sum(X), X=np.ones((2, 2))),
+        "the tensor has no parameters to differentiate by\nname the tensors: grad(y, [W, b])",
+    ),
+    "the gradient of a number": (lambda: eb.grad(3.0, X), "derivatives are taken of tensors, not of float"),
+    "two outputs": (
+        lambda: eb.compile(X, W),
+        "several tensors are compiled as one structure\nwrite compile([a, b])",
+    ),
+    "a binding that is not read": (
+        lambda: eb.program("L = x[n] w[n]", X=X),
+        None,
     ),
     "no parameters": (
         lambda: eb.grad(eb.sum(X)),
@@ -362,7 +392,7 @@ ERRORS = {
     "two of one name": (
         lambda: eb.compile(eb.sum(X) + eb.sum(eb.tensor("X[k]"))),
         "two tensors are named X: one of shape [n,d], one of shape [k]\n"
-        "give them different names, or declare the tensor once and use it twice",
+        "give them different names (a layer takes name=..), or declare the tensor once",
     ),
     "columns and rows": (
         lambda: eb.tensor("A[n,3]") @ eb.tensor("B[4,m]"),
@@ -381,7 +411,7 @@ ERRORS = {
         None,
     ),
     "rank of a tangent": (lambda: eb.jvp(eb.sum(X), {X: b}), "the tangent has the shape [c], and X has [n,d]"),
-    "operand count": (lambda: eb.relu(X, X), "relu takes 1 operands, 2 were given"),
+    "operand count": (lambda: eb.relu(X, X), "relu takes 1 operand, 2 were given"),
     "not supported yet": (
         lambda: eb.compile(X, memory_limit=1),
         "memory_limit is not supported in this version\nleave memory_limit out",
@@ -408,6 +438,17 @@ def test_contradicting_sizes_are_found_through_symbols():
     message = caught(ERRORS["sizes by way of symbols"][0])
     assert "3" in message
     assert "4" in message
+
+
+def test_a_binding_that_the_text_does_not_read_is_an_error():
+    assert caught(ERRORS["a binding that is not read"][0]).startswith("X is given, but the text does not read it")
+
+
+def test_numpys_elementwise_functions_build_programs():
+    assert np.exp(X).node is eb.exp(X).node
+    assert np.maximum(X, 0).node is eb.maximum(X, 0).node
+    assert (np.float32(2) * X).node is (2 * X).node
+    assert np.matmul(X, W).node is (X @ W).node
 
 
 def test_unknown_attributes_have_a_near_name():

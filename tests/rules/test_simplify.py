@@ -95,6 +95,11 @@ CASES = {
     "logaddexp": (log(build.add([exp(x), exp(y)])), Map("logaddexp", (x, y))),
     "logsumexp": (log(build.total(exp(X), [1])), Reduce("logsumexp", X, (1,))),
     "sigmoid": (build.power(build.add([ONE, exp(build.scale(x, -1))]), -1), Map("sigmoid", (x,))),
+    "log of sigmoid": (log(Map("sigmoid", (x,))), build.scale(Map("softplus", (build.scale(x, -1),)), -1)),
+    "log of one minus sigmoid": (
+        log(build.add([ONE, Map("sigmoid", (x,))], [1, -1])),
+        build.scale(Map("softplus", (x,)), -1),
+    ),
     "softmax": (over_row_sums(exp(X)), exp(log_softmax(X))),
     "log of softmax": (log(over_row_sums(exp(X))), log_softmax(X)),
     "log softmax by hand": (
