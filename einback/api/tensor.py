@@ -54,8 +54,6 @@ class Tensor:
 
     __iter__: ClassVar[None] = None
 
-    # What NumPy's functions do with it
-
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Tensor:
         """`np.exp(y)` is `einback.exp(y)`, and a NumPy number may stand on the left of an operator."""
         if ufunc is np.matmul and method == "__call__" and all(isinstance(one, Tensor) for one in operands):
@@ -83,8 +81,6 @@ class Tensor:
             "a tensor is not indexed by position",
             hint="read entries by labels: einsum('ii->i', A) is a diagonal, einsum('ij,j->i', A, v) picks with v",
         )
-
-    # What it is
 
     @property
     def shape(self) -> Shape:
@@ -125,8 +121,6 @@ class Tensor:
             return combine(size_of(axis), (), [self])
         (position,) = resolve_axes(self.names, self.shape, axis)
         return combine(size_of(self.shape[position]), (), [self])
-
-    # How it reads
 
     def known(self) -> Known:
         """What was declared on the way to this tensor."""
@@ -185,8 +179,6 @@ class Tensor:
         while any(name == other.name and other is not node for other in known.inputs):
             name += "_"
         return node, name, Names(self.names, known.size_names, names_in_normal_form(known))
-
-    # Arithmetic
 
     def __add__(self, other: Operand) -> Tensor:
         return elementwise(composite.add, self, other)
