@@ -7,6 +7,7 @@ lines meet a limit. It has two states: `operand` reads up to a complete atom and
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
@@ -84,6 +85,9 @@ class _Parser:
         self.no_primes(name)
         indices = self.indices() if self.token.is_op("[") else ()
         span = (name.span[0], self.end)
+        if self.token.is_op("+", "-", "*", "/", "^") and self.tokens[self.at + 1].is_op("="):
+            operator, equals = self.take(), self.take()
+            raise messages.assigned_in_place(f"{operator.text}=", self.text, (operator.span[0], equals.span[1]))
         if not self.token.is_op("="):
             raise messages.missing_equals(self.text, self.place(self.token))
         equals = self.take()
@@ -208,7 +212,7 @@ class _Parser:
         inner = bracket.reading.end(self.end)
         closing = self.take()
         if bracket.call is None:
-            return inner
+            return replace(inner, span=(bracket.opening[0], closing.span[1]))
         call = bracket.call
         span = (call.span[0], closing.span[1])
         return Apply(call.fn, call.indices, (*bracket.args, inner), span)

@@ -11,6 +11,9 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 from einback.errors import NotationError, ShapeError, Span, did_you_mean
+from einback.notation.syntax import Apply, Comparison, Expression, Power, Term
+
+_QUOTED = 60  # characters of the program that a hint repeats
 
 
 def fact(fact: str, hint: str = "") -> Callable[[str, Span], NotationError]:
@@ -106,6 +109,17 @@ def empty_program() -> NotationError:
 
 missing_left_side = fact("a statement begins with the name of what it defines", "write for example: y[n] = A[n,m] x[m]")
 missing_equals = fact("= is missing behind the left side", "write for example: y[n] = A[n,m] x[m]")
+
+
+def assigned_in_place(operator: str, text: str, span: Span) -> NotationError:
+    return NotationError(
+        f"{operator} is not supported: every name is defined once",
+        text=text,
+        span=span,
+        hint="give the result a name of its own, with =",
+    )
+
+
 missing_right_side = fact("the right side is missing")
 second_equals = fact("a second = in one statement", "write == to compare")
 
@@ -184,11 +198,43 @@ def reduced_index_missing(name: str, fn: str, text: str, span: Span) -> Notation
     return NotationError(f"{fn} goes over index {name}, but its argument does not have it", text=text, span=span)
 
 
+def two_places(indices: Sequence[str], term: Term, around: Expression, text: str) -> NotationError:
+    """A sum that ends in a term, where it could stand around `around` as well."""
+    over = ",".join(indices)
+    match around:
+        case Apply():
+            what = f"{around.fn}(..)"
+        case Power():
+            what = "the power"
+        case Comparison():
+            what = "the comparison"
+        case _:
+            what = "the quotient"
+    inner, outer = (" ".join(text[part.span[0] : part.span[1]].split()) for part in (term, around))
+    if len(outer) > _QUOTED:
+        inner = outer = ".."
+    return NotationError(
+        f"the sum over {over} could stand inside or outside of {what}",
+        text=text,
+        span=term.span,
+        hint=f"write sum[{over}]({inner}) inside, or sum[{over}]({outer}) around it",
+    )
+
+
+def lacking_summand(index: str, text: str, span: Span) -> NotationError:
+    return NotationError(
+        f"a sum over {index} would add up this term size({index}) times, for it has no {index}",
+        text=text,
+        span=span,
+        hint=f"write sum[{index}](..) around what is summed",
+    )
+
+
 # Functions
 
 
 def unknown_function(name: str, known: Iterable[str], text: str, span: Span) -> NotationError:
-    hint = f"a product with a tensor {name} needs a * behind it"
+    hint = f"a product with a tensor {name} needs a blank or * behind it"
     near = did_you_mean(name, known)
     return NotationError(f"there is no function {name}", text=text, span=span, hint=f"{near}\n{hint}" if near else hint)
 

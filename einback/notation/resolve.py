@@ -91,7 +91,7 @@ class Names:
             if read.name in KNOWN:
                 reduces = read.name in REDUCTIONS or read.name in AXIS_FUNCTIONS
                 raise messages.function_without_argument(read.name, reduces, self._text, read.span)
-            if read.called and read.indices is None and not uses[read.name]:
+            if read.called and not uses[read.name]:
                 raise messages.unknown_function(read.name, KNOWN, self._text, read.span)
 
     def _check_indices(self, statements: Sequence[Statement], tensors: Sequence[Read]) -> None:

@@ -6,14 +6,21 @@ An index stands in one of three ways in a statement `left = right`:
     bound           a reduction such as `sum[i](..)` goes over it, and it ends there
     implicit        all others: it is summed over the smallest term that holds all its occurrences
 
-A *term* is one of the summands of a sum (a whole product, with its powers and quotients), or a whole sum: a
-right-hand side, the content of parentheses, the argument of a function, or a comparison of two sums. So
+A *term* is a summand: a whole product with its powers and quotients, between + and -. A sum in parentheses
+is none, it is a factor; only where no summand of the right-hand side holds an index alone is the whole
+right-hand side summed, once. So
 
-    s = x[i]^2                  sums the squares: the smallest term is the product on the right
-    s = (x[i] y[i])^2           squares the sum: the smallest term is in the parentheses
+    L = (O[i] - Y[i])^2         sums the squares: no term inside the parentheses holds both occurrences
+    s = (x[i] y[i])^2           squares the sum: the product in the parentheses is the smallest term
     y = exp(A[i,j] x[j]) b[i]   sums over j within exp, and over i outside
-    s = a[i] + b                is (sum of a) + b
-    s = a[i] + b[i]             sums the right-hand side once
+    s = (a[i] + b) c            is (sum of a + b) c
+    s = a[i] + b[i]             sums the right-hand side
+
+What a reader could take in two ways is an error. One: the smallest term stands inside a function, a power, a
+denominator or a comparison, where the place of the sum matters, and is no contraction there, which means
+that fewer than two of the factors multiplied in it have the index: `exp(x[i])`, `(x[i])^2`. Two: some
+summands under the sum have the index and others lack it, so that these would be counted size(i) times:
+`a[i] + b[i] + c`. `sum[i](..)` says what is meant.
 
 The indices in the bracket of an axis function (`softmax[c](..)`) stand outside its argument, for it keeps
 them. `size(n)` is a number and no occurrence of n. In the text, a term is a range, and it holds an
@@ -24,14 +31,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from einback.errors import Span
 from einback.notation import messages
-from einback.notation.syntax import Apply, Index, Read, Statement
+from einback.notation.syntax import Apply, Comparison, Expression, Index, Power, Read, Statement, Term, parts
 from einback.rules.composite import REDUCTIONS
 
-__all__ = ["Scope", "occurrences"]
+__all__ = ["LINEAR", "Scope", "occurrences"]
+
+LINEAR: Final = frozenset({"sum", "mean"})  # reductions that other sums pass through
 
 
 def occurrences(statement: Statement) -> Iterator[Index]:
@@ -45,6 +55,8 @@ class Scope:
     """The indices of one statement."""
 
     def __init__(self, statement: Statement, text: str) -> None:
+        self._text = text
+        self._around = _surroundings(statement)
         self.left = tuple(index.name for index in statement.indices)
         self._rank = {name: k for k, name in reversed(list(enumerate(self.left)))}
         self._reach: dict[str, Span] = {}
@@ -59,14 +71,50 @@ class Scope:
             if index.name in bound:
                 raise messages.bound_and_free(index.name, bound[index.name][0].fn, text, index.span)
 
-    def ends_in(self, span: Span, index: str) -> bool:
-        """Whether an index is implicit and all its occurrences lie in the span."""
+    def implicit(self, index: str) -> bool:
+        return index in self._reach
+
+    def ends_in(self, term: Term, index: str) -> bool:
+        """Whether an index is implicit and all its occurrences lie in the term."""
         reach = self._reach.get(index)
-        return reach is not None and span[0] <= reach[0] and reach[1] <= span[1]
+        return reach is not None and term.span[0] <= reach[0] and reach[1] <= term.span[1]
+
+    def check_contractions(self, term: Term, factors: Mapping[str, int]) -> None:
+        """The sums that end in a term have one reading; `factors` says how many of those multiplied have the index."""
+        around = self._around.get(term)
+        loose = [index for index, count in factors.items() if count < 2]
+        if around is not None and loose:
+            raise messages.two_places(loose, term, around, self._text)
 
     def order(self, indices: list[str]) -> list[str]:
         """The order of axes that a product is built with: the left side's first."""
         return sorted(indices, key=lambda index: self._rank.get(index, len(self._rank)))
+
+
+def _surroundings(statement: Statement) -> dict[Expression, Expression]:
+    """For every part in which a sum is not what it is outside: the innermost thing that is not linear in it.
+
+    That is a function, a power, a comparison, or a quotient, which stands around its denominators.
+    """
+    found: dict[Expression, Expression] = {}
+    for part in reversed(statement.parts):  # what stands around comes first
+        for inner, around in zip(parts(part), _bends(part), strict=True):
+            if (nearest := part if around else found.get(part)) is not None:
+                found[inner] = nearest
+    return found
+
+
+def _bends(part: Expression) -> Sequence[bool]:
+    """For each of the parts of an expression, whether it is not linear in it."""
+    match part:
+        case Term():
+            return part.inverted
+        case Power() | Comparison():
+            return (True, True)
+        case Apply():
+            return (part.fn not in LINEAR,) * len(part.args)
+        case _:
+            return (False,) * len(parts(part))
 
 
 def _bound(statement: Statement, text: str) -> dict[str, list[Apply]]:

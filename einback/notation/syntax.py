@@ -10,8 +10,9 @@
     indices     ::= "[" (index ("," index)*)? "]"
 
 A name before a parenthesis is a call if it is a known function's, and a factor otherwise: `exp (x)`,
-`lam (a + b)`. A superscript binds first, then `^`, products, sums, comparisons; a minus before a term applies
-to the whole of it. `√(x)` is sqrt(x), `1[i]` the tensor of ones.
+`lam (a + b)`. Without a blank between them, a name that is no function's must be a tensor that is defined or
+read elsewhere: `rellu(x)` is a slip. A superscript binds first, then `^`, products, sums, comparisons; a minus
+before a term applies to the whole of it. `√(x)` is sqrt(x), `1[i]` the tensor of ones.
 
 An index is a name; affine indices (`2*i+u`) and gathers (`E[token[b,t],d]`) will be further kinds of it,
 and index comparisons (`q >= k`) a further kind of atom. Trees compare by identity.
@@ -118,7 +119,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sum:
-    """A whole argument, right-hand side, or content of parentheses."""
+    """A whole argument or right-hand side, or what stands in parentheses; `span` holds these too."""
 
     terms: tuple[Term, ...]
     span: Span

@@ -22,7 +22,7 @@ from einback.ir.sizes import Size
 from einback.ir.walk import children, count_uses, postorder, rebuild
 from einback.plan.binding import Sizes, resolve
 from einback.plan.families import Families
-from einback.plan.numbers import uniform
+from einback.plan.numbers import times, uniform
 from einback.plan.paths import Labels, contraction_path, intermediates
 
 __all__ = ["binary", "is_view"]
@@ -155,13 +155,13 @@ class _Cutter:
                 self._take(operand, tuple(alias[label] for label in labels), product)
         present = {label for _, labels in product.arrays for label in labels}
         for label in sorted(set(alias.values()) - present - set(product.out)):
-            product.weight = product.weight * self._length(product.lengths[label])  # a sum of ones
+            product.weight = times(product.weight, Fraction(self._length(product.lengths[label])))  # a sum of ones
         return product
 
     def _take(self, operand: Node, labels: Labels, product: _Product) -> None:
         number = Fraction(1) if isinstance(operand, Ones) else self.numbers.get(operand)
         if number is not None:
-            product.weight = product.weight * number
+            product.weight = times(product.weight, number)
         elif operand.rank:
             product.arrays.append((operand, labels))
         else:
@@ -203,9 +203,9 @@ class _Cutter:
             return node
         match node:
             case Const():
-                return self._noted(const(node.value * weight))
+                return self._noted(const(times(node.value, weight)))
             case Add(terms=(term,)):
-                return self._weighted(term, node.weights[0] * weight)
+                return self._weighted(term, times(node.weights[0], weight))
             case Einsum(operands=(core, factor)) if core.rank and not factor.rank and node not in self.numbers:
                 return self._einsum([core, self._weighted(factor, weight)], node.labels, node.out)
             case _:
@@ -221,7 +221,7 @@ class _Cutter:
         terms, weights = list(node.terms), list(node.weights)
         for k, term in enumerate(terms):
             if isinstance(term, Add) and len(term.terms) == 1 and not (term in self.shared or term in self.numbers):
-                terms[k], weights[k] = term.terms[0], weights[k] * term.weights[0]
+                terms[k], weights[k] = term.terms[0], times(weights[k], term.weights[0])
         return self._noted(Add(tuple(terms), tuple(weights)))
 
     def _length(self, size: Size) -> int:

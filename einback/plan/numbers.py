@@ -13,11 +13,23 @@ from einback.ir.walk import children
 from einback.plan.binding import Sizes, resolve
 from einback.rules.scalar import evaluate_power
 
-__all__ = ["is_integral", "uniform"]
+__all__ = ["is_integral", "times", "uniform"]
 
 
 def is_integral(value: Number) -> bool:
     return isinstance(value, Fraction) and value.denominator == 1
+
+
+def times(a: Number, b: Number) -> Number:
+    """The product, infinite where a fraction is beyond the floats that it meets.
+
+    >>> times(Fraction(1, 3), Fraction(3)), times(Fraction(10) ** 400, -0.5)
+    (Fraction(1, 1), -inf)
+    """
+    try:
+        return a * b
+    except OverflowError:
+        return float("inf") if (a > 0) == (b > 0) else float("-inf")
 
 
 def uniform(node: Node, known: Mapping[Node, Number], sizes: Sizes) -> Number | None:

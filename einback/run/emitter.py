@@ -32,7 +32,7 @@ from einback.run.steps import (
     Transposed,
     operators,
     refs,
-)  # fmt: skip
+)
 from einback.run.values import Value, array, carried, laid
 
 __all__ = ["Emitter"]
@@ -53,6 +53,7 @@ class Emitter:
         self._unread: Counter[int] = Counter()
         self._owned: dict[int, Value] = {}  # arrays of this program; the caller's are not among them
         self._dead: list[int] = []
+        self._before: dict[int, int] = {}  # the register whose array another took over
         self._scalars: set[int] = set()
 
     def parameter(self, node: Node) -> int:
@@ -107,6 +108,8 @@ class Emitter:
         self._unread[target] = uses
         if isinstance(expr, Infix | Negative | Method) or _is_ufunc(expr) or _is_call(expr, "np.vdot"):
             self._scalars.add(target)
+        if into is not None:
+            self._before[target] = into
         self._read(expr, kept=into)
         return target
 
@@ -125,9 +128,16 @@ class Emitter:
         """End the block that makes `node`; large arrays that nothing reads any more are let go."""
         dead = [k for k in self._dead if self._nbytes(k) >= _WORTH_FREEING]
         if dead and not last:
-            self._statements.append(Free(tuple(dead)))
+            self._statements.append(Free(tuple(name for register in dead for name in self._holders(register))))
         self.blocks.append(Block(node, register, tuple(self._statements)))
         self._statements, self._dead = [], []
+
+    def _holders(self, register: int) -> list[int]:
+        """All registers that hold the array: those it was taken over from still do."""
+        held = [register]
+        while held[-1] in self._before:
+            held.append(self._before[held[-1]])
+        return held
 
     def _nbytes(self, register: int) -> int:
         value = self._owned[register]

@@ -16,6 +16,7 @@ from einback.ir.walk import children, inputs_of
 from einback.plan.binding import resolve
 from einback.plan.dtypes import DType, number_dtype
 from einback.plan.grouping import operands
+from einback.plan.numbers import times
 from einback.plan.plan import Plan
 from einback.run.casting import cast, literal, number_value, typed
 from einback.run.contraction import contract
@@ -111,7 +112,7 @@ class _Lowering:
                 numbers = self._plan.numbers
                 constant: Number = Fraction(0)
                 for term, weight in pairs:
-                    constant = constant + weight * numbers[term] if term in numbers else constant
+                    constant = constant + times(weight, numbers[term]) if term in numbers else constant
                 terms = [(self._value(term), weight) for term, weight in pairs if term not in numbers]
                 return add(self._emitter, terms, constant, dtype)
             case Map():

@@ -22,7 +22,7 @@ from einback.run.steps import (
     Statement,
     Template,
     Transposed,
-)  # fmt: skip
+)
 
 __all__ = ["expression", "statement"]
 
@@ -43,7 +43,7 @@ def statement(step: Statement, name: Name) -> str:
         case Fill(view, value):
             return f"{expression(view, name)}[...] = {expression(value, name)}"
         case Free(registers):
-            return f"del {', '.join(map(name, registers))}"
+            return f"del {', '.join(dict.fromkeys(map(name, registers)))}"
     raise TypeError(f"unknown statement {type(step).__name__}")
 
 

@@ -140,7 +140,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Free:
-    """The registers' arrays are let go."""
+    """The registers' arrays are let go; several registers may hold one array."""
 
     registers: tuple[int, ...]
 

@@ -97,7 +97,9 @@ def test_both_modes_agree_on_every_row_of_the_table(fn):
         verify(forms)
         have, want = evaluate(list(forms), arrays, {"n": 6})
         np.testing.assert_allclose(have, want, rtol=1e-12, atol=1e-14)
-        jacobian, slope = evaluate([orders.jacobian(node, arg), vjp(node, build.ones(("n",)), [arg])[0]], arrays, {"n": 6})
+        jacobian, slope = evaluate(
+            [orders.jacobian(node, arg), vjp(node, build.ones(("n",)), [arg])[0]], arrays, {"n": 6}
+        )
         np.testing.assert_allclose(jacobian, np.diag(slope), rtol=1e-12, atol=1e-14)
 
 

@@ -174,11 +174,11 @@ CASES = [
         """,
     ),
     (
-        "s = softmax[c](x[d])",
+        "s[d] = softmax[c](x[d])",
         r"""
         softmax goes over index c, but its argument does not have it
-          s = softmax[c](x[d])
-                      ^
+          s[d] = softmax[c](x[d])
+                         ^
         """,
     ),
     (
@@ -195,7 +195,7 @@ CASES = [
         there is no function qq
           s = qq(x)
               ^^
-        a product with a tensor qq needs a * behind it
+        a product with a tensor qq needs a blank or * behind it
         """,
     ),
     (
@@ -205,7 +205,7 @@ CASES = [
           s = sigmod(x[i])
               ^^^^^^
         did you mean sigmoid?
-        a product with a tensor sigmod needs a * behind it
+        a product with a tensor sigmod needs a blank or * behind it
         """,
     ),
     (
@@ -215,7 +215,7 @@ CASES = [
           s = sigmod(x, y)
               ^^^^^^
         did you mean sigmoid?
-        a product with a tensor sigmod needs a * behind it
+        a product with a tensor sigmod needs a blank or * behind it
         """,
     ),
     (
@@ -648,6 +648,187 @@ CASES = [
           s[i]() = 3
               ^
         write for example: y[n] = A[n,m] x[m]
+        """,
+    ),
+    (
+        "s = exp(Z[i])",
+        r"""
+        the sum over i could stand inside or outside of exp(..)
+          s = exp(Z[i])
+                  ^^^^
+        write sum[i](Z[i]) inside, or sum[i](exp(Z[i])) around it
+        """,
+    ),
+    (
+        "s = (Z[i])^2",
+        r"""
+        the sum over i could stand inside or outside of the power
+          s = (Z[i])^2
+               ^^^^
+        write sum[i](Z[i]) inside, or sum[i]((Z[i])^2) around it
+        """,
+    ),
+    (
+        "v[n] = (X[n,d] - m[n])^2 / size(d)",
+        r"""
+        the sum over d could stand inside or outside of the power
+          v[n] = (X[n,d] - m[n])^2 / size(d)
+                  ^^^^^^
+        write sum[d](X[n,d]) inside, or sum[d]((X[n,d] - m[n])^2) around it
+        """,
+    ),
+    (
+        "s = 2^(x[i])",
+        r"""
+        the sum over i could stand inside or outside of the power
+          s = 2^(x[i])
+                 ^^^^
+        write sum[i](x[i]) inside, or sum[i](2^(x[i])) around it
+        """,
+    ),
+    (
+        "s = x[i] / (y[j])",
+        r"""
+        the sum over j could stand inside or outside of the quotient
+          s = x[i] / (y[j])
+                      ^^^^
+        write sum[j](y[j]) inside, or sum[j](x[i] / (y[j])) around it
+        """,
+    ),
+    (
+        "s = log(p[i] / q[i])",
+        r"""
+        the sum over i could stand inside or outside of log(..)
+          s = log(p[i] / q[i])
+                  ^^^^^^^^^^^
+        write sum[i](p[i] / q[i]) inside, or sum[i](log(p[i] / q[i])) around it
+        """,
+    ),
+    (
+        "s = sqrt(x[i]^2)",
+        r"""
+        the sum over i could stand inside or outside of sqrt(..)
+          s = sqrt(x[i]^2)
+                   ^^^^^^
+        write sum[i](x[i]^2) inside, or sum[i](sqrt(x[i]^2)) around it
+        """,
+    ),
+    (
+        "s = x[i] > 0",
+        r"""
+        the sum over i could stand inside or outside of the comparison
+          s = x[i] > 0
+              ^^^^
+        write sum[i](x[i]) inside, or sum[i](x[i] > 0) around it
+        """,
+    ),
+    (
+        "s = exp(S[i,i])",
+        r"""
+        the sum over i could stand inside or outside of exp(..)
+          s = exp(S[i,i])
+                  ^^^^^^
+        write sum[i](S[i,i]) inside, or sum[i](exp(S[i,i])) around it
+        """,
+    ),
+    (
+        "s = maximum(x[i], y[j])",
+        r"""
+        the sum over i could stand inside or outside of maximum(..)
+          s = maximum(x[i], y[j])
+                      ^^^^
+        write sum[i](x[i]) inside, or sum[i](maximum(x[i], y[j])) around it
+        """,
+    ),
+    (
+        "s = log(1 + exp((x[i] + y[i]) a))",
+        r"""
+        the sum over i could stand inside or outside of exp(..)
+          s = log(1 + exp((x[i] + y[i]) a))
+                          ^^^^^^^^^^^^^^^
+        write sum[i]((x[i] + y[i]) a) inside, or sum[i](exp((x[i] + y[i]) a)) around it
+        """,
+    ),
+    (
+        "s = max[i](A[i,j])",
+        r"""
+        the sum over j could stand inside or outside of max(..)
+          s = max[i](A[i,j])
+                     ^^^^^^
+        write sum[j](A[i,j]) inside, or sum[j](max[i](A[i,j])) around it
+        """,
+    ),
+    (
+        "s = -Y[c] log_softmax[c](Z[n,c])",
+        r"""
+        the sum over n could stand inside or outside of log_softmax(..)
+          s = -Y[c] log_softmax[c](Z[n,c])
+                                   ^^^^^^
+        write sum[n](Z[n,c]) inside, or sum[n](log_softmax[c](Z[n,c])) around it
+        """,
+    ),
+    (
+        "s = exp(another_long_name[i,j] - the_mean_of_it - the_variance_of_it)",
+        r"""
+        the sum over i,j could stand inside or outside of exp(..)
+          s = exp(another_long_name[i,j] - the_mean_of_it - the_variance_of_it)
+                  ^^^^^^^^^^^^^^^^^^^^^^
+        write sum[i,j](..) inside, or sum[i,j](..) around it
+        """,
+    ),
+    (
+        "s = a[i] + b[i] + c",
+        r"""
+        a sum over i would add up this term size(i) times, for it has no i
+          s = a[i] + b[i] + c
+                            ^
+        write sum[i](..) around what is summed
+        """,
+    ),
+    (
+        "s = c ((a[i] + 1) + b[i])",
+        r"""
+        a sum over i would add up this term size(i) times, for it has no i
+          s = c ((a[i] + 1) + b[i])
+                         ^
+        write sum[i](..) around what is summed
+        """,
+    ),
+    (
+        "s[j] = sum[k](A[i,j,k] + B[i,j,k] + C[j,k])",
+        r"""
+        a sum over i would add up this term size(i) times, for it has no i
+          s[j] = sum[k](A[i,j,k] + B[i,j,k] + C[j,k])
+                                              ^^^^^^
+        write sum[i](..) around what is summed
+        """,
+    ),
+    (
+        "s[n,c] = softmx[c](Z[n,c])",
+        r"""
+        there is no function softmx
+          s[n,c] = softmx[c](Z[n,c])
+                   ^^^^^^^^^
+        did you mean softmax?
+        a product with a tensor softmx needs a blank or * behind it
+        """,
+    ),
+    (
+        "s = norm[n](x[n])",
+        r"""
+        there is no function norm
+          s = norm[n](x[n])
+              ^^^^^^^
+        a product with a tensor norm needs a blank or * behind it
+        """,
+    ),
+    (
+        "Z[n] += X[n]",
+        r"""
+        += is not supported: every name is defined once
+          Z[n] += X[n]
+               ^^
+        give the result a name of its own, with =
         """,
     ),
 ]
