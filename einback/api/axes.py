@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
+from typing import SupportsIndex
 
 from einback.errors import NotationError, ShapeError, did_you_mean
 from einback.ir.nodes import Shape
 
 __all__ = ["Axis", "resolve_axes"]
 
-Axis = int | str | Sequence[int | str] | None
+Axis = SupportsIndex | str | Sequence[int | str] | None
 
 
 def resolve_axes(names: Sequence[str], shape: Shape, axis: Axis) -> tuple[int, ...]:
     """Positions of the axes that the user named: None for all, a position, an index name, or a tuple of them."""
     if axis is None:
         return tuple(range(len(shape)))
-    wanted = [axis] if isinstance(axis, int | str) else list(axis)
+    try:
+        wanted = [axis] if isinstance(axis, str) else [index(axis)] if isinstance(axis, SupportsIndex) else list(axis)
+    except TypeError:
+        raise NotationError(
+            f"{axis!r} names no axis", hint="give a position, an index name, or a tuple of these"
+        ) from None
     found = [_one_axis(names, shape, one) for one in wanted]
     if len(set(found)) < len(found):
         raise ShapeError(f"an axis is given twice in {axis!r}")

@@ -11,7 +11,9 @@ from einback.api.structure import flatten, rebuild
 from einback.api.tensor import Tensor
 from einback.errors import CompileError
 from einback.formula.index import Names, line
+from einback.formula.labels import letters
 from einback.ir.nodes import Node
+from einback.ir.walk import postorder
 from einback.rules.simplify import normalise
 from einback.run.callable import Compiled
 
@@ -40,6 +42,7 @@ class Function(Compiled):
             likes=[tensor.like for tensor in wanted],
             forward=[root for root, tensor in zip(roots, wanted, strict=True) if not tensor.derived],
             names=named | _result_names(outputs, roots),
+            letters=letters(list(postorder(roots))),
             describe=describe,
         )
 

@@ -106,6 +106,9 @@ class Program(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self._items)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return Program, (dict(self._items), self.inputs, self.outputs)
+
     def __str__(self) -> str:
         chosen = [self[name] for name in self.outputs]
         names = []
@@ -118,9 +121,11 @@ class Program(Mapping[str, Tensor]):
 def program(text: str, /, **given: Tensor) -> Program:
     """Read an index program, one definition a line; keyword arguments bind names to tensors.
 
-    An index that is not on the left is summed over the smallest term that holds all its occurrences. A name
-    that is read and never defined is an input, its sizes named by its indices. Raises `NotationError` with
-    line and caret.
+    An index that is not on the left is summed over the smallest term that holds all its occurrences, a term
+    being a whole product between + and -: `L = (O[i] - Y[i])^2` adds up the squared errors, `(x[i] y[i])^2`
+    squares a dot product. Where a reader could place the sum in two ways, as in `exp(Z[i])`, it is an error
+    that asks for `sum[i](..)`. A name that is read and never defined is an input, its sizes named by its
+    indices. Raises `NotationError` with line and caret.
 
     >>> p = program('''
     ...     Z[n,c] = X[n,d] W[d,c] + b[c]
@@ -161,7 +166,7 @@ def from_parsed(parsed: ParsedProgram, given: Mapping[str, Tensor], *, parameter
             items[name] = declared(node, names, parameter=parameters)
         else:
             items[name] = combine(node, names, [Tensor(node, names, shared)], name=name)
-    inputs = tuple(one for one in items.values() if isinstance(one.node, Input))
+    inputs = tuple(one for name, one in items.items() if isinstance(one.node, Input) and name not in parsed.outputs)
     return Program(items, inputs, parsed.outputs)
 
 

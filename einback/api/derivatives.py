@@ -65,7 +65,8 @@ def jacobian(y: Tensor, x: Tensor) -> Tensor:
     y[m,n] = A[m,n]
     """
     _check_sources(y, [x])
-    return combine(orders.jacobian(y.node, x.node), _distinct((*y.names, *x.names)), [y], derived=True)
+    names = _distinct((*y.names, *x.names))
+    return combine(orders.jacobian(y.node, x.node), names, [y], like=_input(x), derived=True)
 
 
 def hessian(y: Tensor, x: Tensor, z: Tensor | None = None) -> Tensor:
@@ -80,7 +81,8 @@ def hessian(y: Tensor, x: Tensor, z: Tensor | None = None) -> Tensor:
     z = x if z is None else z
     _check_sources(y, [x, z])
     _check_independent(x, z)
-    return combine(orders.hessian(y.node, x.node, z.node), _distinct((*x.names, *z.names)), [y], derived=True)
+    names = _distinct((*x.names, *z.names))
+    return combine(orders.hessian(y.node, x.node, z.node), names, [y], like=_input(x), derived=True)
 
 
 def hvp(y: Tensor, x: Tensor, v: Tensor) -> Tensor:
@@ -92,9 +94,12 @@ def hvp(y: Tensor, x: Tensor, v: Tensor) -> Tensor:
 
 
 def _like(node: Node, x: Tensor, *made_from: Tensor, equalities: frozenset[Equality] = frozenset()) -> Tensor:
-    like = x.node if isinstance(x.node, Input) else None
     name = f"d{x.name}" if x.name else ""
-    return combine(node, x.names, made_from, name=name, like=like, derived=True, equalities=equalities)
+    return combine(node, x.names, made_from, name=name, like=_input(x), derived=True, equalities=equalities)
+
+
+def _input(x: Tensor) -> Input | None:
+    return x.node if isinstance(x.node, Input) else None
 
 
 def default_wrt(y: Tensor) -> list[Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from einback.api.declaring import from_parsed
 from einback.api.tensor import Tensor
-from einback.errors import EinbackError
+from einback.errors import EinbackError, NotationError
 from einback.notation.layer_text import LayerText, parse_layer
 
 __all__ = ["Layer", "layer"]
@@ -24,8 +24,11 @@ class Layer:
 
         A keyword that names a slot shares a tensor (`W=other`); one that names an index fixes its size
         (`k=128`, or a symbol `k="hidden"`). Slots left over become parameters `W_name`, one set per `name`;
-        a size left open is the symbol `k_name`. The result's `parameters` lists them.
+        a size left open is the symbol `k_name`. The result's `parameters` lists them. Two calls with one name
+        share their parameters.
         """
+        if name and not f"_{name}".isidentifier():
+            raise NotationError(f"a layer cannot be named {name!r}", hint="use letters, digits and underscores")
         shared = {key: value for key, value in named.items() if isinstance(value, Tensor)}
         sizes = {key: value for key, value in named.items() if not isinstance(value, Tensor)}
         for arg in args:

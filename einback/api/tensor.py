@@ -175,7 +175,7 @@ class Tensor:
     def _printable(self, name: str = "") -> tuple[Node, str, Names]:
         known = self.known()
         (node,) = normalise([self.node])
-        name = name or self.name or "y"
+        name = name or ("" if isinstance(node, Input) else self.name) or "y"
         while any(name == other.name and other is not node for other in known.inputs):
             name += "_"
         return node, name, Names(self.names, known.size_names, names_in_normal_form(known))

@@ -16,7 +16,7 @@ from einback.ir.nodes import Add, Einsum, Map, Node, Reduce
 from einback.rules.composite import AXIS_FUNCTIONS, FUNCTIONS, REDUCTIONS
 from einback.rules.scalar import row
 
-__all__ = ["tensor_names"]
+__all__ = ["letters", "tensor_names"]
 
 _RESERVED = frozenset({*FUNCTIONS, *REDUCTIONS, *AXIS_FUNCTIONS, "size", "ones", "delta", "δ", "inf", "pi", "nan"})
 _ACTIVATIONS = frozenset({"relu", "leaky_relu", "tanh", "softplus", "silu", "gelu", "erf", "maximum", "minimum"})
@@ -34,15 +34,21 @@ def tensor_names(
             names[node] = name
             used.add(name)
     fed = _fed(read_by)
-    letters: dict[str, list[Node]] = {}
+    by_letter: dict[str, list[Node]] = {}
     for node in defined:
         if node not in names:
-            letters.setdefault(_letter(node, fed), []).append(node)
-    for letter, nodes in letters.items():
+            by_letter.setdefault(_letter(node, fed), []).append(node)
+    for letter, nodes in by_letter.items():
         if letter in "Gg":
             nodes.reverse()
         names.update(zip(nodes, _numbered(letter, len(nodes), used), strict=True))
     return names
+
+
+def letters(nodes: Sequence[Node]) -> dict[Node, str]:
+    """The letter by kind of every node of a program, for names of intermediate results."""
+    fed = _fed(nodes)
+    return {node: _letter(node, fed) for node in nodes if isinstance(node, Einsum | Add | Map | Reduce)}
 
 
 def _numbered(letter: str, number: int, used: set[str]) -> list[str]:

@@ -1,16 +1,19 @@
 r"""Trees to LaTeX mathematics, by the text's own summation convention.
 
-Indices are subscripts, with commas where one of them has several letters. W_1 is written W^{(1)}, so that
-subscripts are indices and nothing else; lambda and λ are \lambda; any other name of several letters is
-upright. Names are escaped: whatever a tensor is called, it is a name and no command.
+Indices are subscripts, with commas where one of them has several letters. W_1 is written W^{(1)}, which leaves
+the subscript to indices; lambda, lam and λ are \lambda; x2 is x with a number below, in braces that keep it apart
+from indices; any other name of several letters is upright. Names are escaped: whatever a tensor is called, it is
+a name and no command.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Final
 
 from einback.formula.names import IndexNames
@@ -26,6 +29,7 @@ _GREEK: Final = frozenset(
         *("nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
     }
 )
+_UPRIGHT: Final = (r"\mathrm", r"\text")
 _OVER: Final = {
     "sum": r"\sum_{%s} ",
     "prod": r"\prod_{%s} ",
@@ -59,30 +63,28 @@ class LatexWriter:
     def product(self, tree: Product) -> str:
         """A product without its sign.
 
-        What it is divided by goes under a fraction: scalars under the scalar factors, in front of the
-        tensors, and all under one line if there is a tensor among them.
+        All of it stands over what it is divided by, in one fraction; a rational number alone stands in front.
         """
         coefficient = tree.magnitude
         factors, below = list(tree.factors), list(tree.divisors)
-        if isinstance(coefficient, Fraction) and coefficient.denominator > 1:
+        if below and isinstance(coefficient, Fraction) and coefficient.denominator > 1:
             below.insert(0, Number(Fraction(coefficient.denominator)))
             coefficient = Fraction(coefficient.numerator)
         if coefficient != 1 or not factors:
             factors.insert(0, Number(coefficient))
-        if not below:
-            return self.atom(factors[0]) if len(factors) == 1 and isinstance(factors[0], Over) else self.chain(factors)
-        one_line = any(divisor.free for divisor in below)
-        above = [factor for factor in factors if one_line or not factor.free] or [Number(Fraction(1))]
-        beside = [factor for factor in factors if factor.free and not one_line]
-        fraction = _fraction(self.alone(above), self.alone(below))
-        return " ".join([fraction, *map(self.factor, beside)])
+        if below:
+            return _fraction(self.alone(factors), self.alone(below))
+        return self.chain(factors)
 
     def alone(self, factors: Sequence[Tree]) -> str:
         """A product that fills a line of a fraction."""
         return self.expression(factors[0]) if len(factors) == 1 else self.chain(factors)
 
     def chain(self, factors: Sequence[Tree]) -> str:
-        return " ".join(map(self.factor, factors))
+        """Factors side by side; a sum that comes last needs no parentheses."""
+        *others, last = factors
+        shown = [*map(self.factor, others), self.atom(last) if isinstance(last, Over) else self.factor(last)]
+        return shown[0] + "".join(_gap(left, right) + right for left, right in pairwise(shown))
 
     def factor(self, tree: Tree) -> str:
         """A tree next to others in a product, or under a power."""
@@ -137,14 +139,16 @@ class LatexWriter:
 
 
 def tensor_latex(name: str) -> str:
-    r"""A tensor's name, what stands behind its first underscore as a label above.
+    r"""A tensor's name, what stands behind its first underscore as a label above; a letter's number stands below.
 
-    >>> tensor_latex("W_1"), tensor_latex("lambda"), tensor_latex("loss")
-    ('W^{(1)}', '\\lambda', '\\mathrm{loss}')
+    >>> tensor_latex("W_1"), tensor_latex("sigma2"), tensor_latex("loss")
+    ('W^{(1)}', '{\\sigma_{2}}', '\\mathrm{loss}')
     """
     base, _, label = name.partition("_")
     if not base or not label:
-        return _word(name)
+        numbered = re.fullmatch(r"([^\W\d_]+)([0-9]+)", name)
+        letter = _word(numbered[1]) if numbered else ""
+        return f"{{{letter}_{{{numbered[2]}}}}}" if numbered and not letter.startswith(_UPRIGHT) else _word(name)
     return f"{_word(base)}^{{({','.join(_word(part) for part in label.split('_') if part)})}}"
 
 
@@ -181,6 +185,13 @@ def _bracketed(text: str) -> str:
     return rf"\left({text}\right)"
 
 
+def _gap(left: str, right: str) -> str:
+    """What stands between two factors: an upright word would run into its neighbour, if that is no parenthesis."""
+    word, other = (left, right) if left.startswith(_UPRIGHT) else (right, left)
+    apart = word.startswith(_UPRIGHT) and not other.startswith(r"\left") and not left[-1].isdigit()
+    return r"\, " if apart else " "
+
+
 def _listed(names: Sequence[str]) -> str:
     shown = [index_latex(name) for name in names]
     return ("" if all(len(name.rstrip("'")) == 1 for name in names) else ", ").join(shown)
@@ -194,6 +205,8 @@ def _word(word: str) -> str:
         word = word.capitalize() if greek[1] == "CAPITAL" else word
     if word.lower() in _GREEK and (word.islower() or word.istitle()):
         return _greek(word)
+    if word == "lam":
+        return r"\lambda"
     if word.isdecimal() and word.isascii():
         return word
     if word.isascii() and word.isalpha() and len(word) == 1:

@@ -45,8 +45,10 @@ class Reader:
         self._named = named
 
     def definition(self, node: Node, at: Sequence[Index]) -> Tree:
-        """The right-hand side that defines a node with `at` on its left."""
-        return covered(self._inlined(node, at), at)
+        """The right-hand side that defines a node with `at` on its left, along which a lone number is repeated."""
+        tree = self._inlined(node, at)
+        lone = isinstance(tree, Number) or (isinstance(tree, Product) and not tree.factors and not tree.divisors)
+        return tree if lone else covered(tree, at)
 
     def read(self, node: Node, at: Sequence[Index]) -> Tree:
         name = self._named.get(node)
@@ -111,7 +113,7 @@ class Reader:
         found = softmax(node, self._named)
         if found is not None:
             return self._over_axes("softmax", found, at)
-        args = [self.read(arg, at) for arg in node.args]
+        args = [self.read(arg, at if arg.rank else ()) for arg in node.args]  # a number has no axes
         if node.fn != "power":
             return Call(node.fn, tuple(args))
         base, exponent = args

@@ -1,40 +1,44 @@
 """Which sums go without saying, under the text's summation rule.
 
-The rule (see `einback.notation`): an index that is neither on the left nor bound by a reduction is summed
-over the smallest term that holds all its occurrences. Terms are the summands of a sum, and whole sums: a
-right-hand side, an argument, a pair of parentheses. So `x[i]^2` needs no sign, `exp(x[i])` would sum inside
-the exponential, and `(a[i] + b) c` would sum a alone.
+The rule (see `einback.notation.scopes`): an index that is neither on the left nor bound by a reduction is
+summed over the smallest term that holds all its occurrences, a term being a whole product between + and -. So
+`x[i]^2` and `(a[i] - b[i])^2` need no sign, and `(a[i] + b) c` would sum a alone. Inside a function, a power or
+a denominator a sum goes without saying only if two factors contract: `exp(x[i] y[i])`, but `exp(sum[i](x[i]))`.
+What the notation refuses as ambiguous (`einback.notation.ambiguity`) has its sum written out.
 
-`settled` keeps a sum implicit where the rule puts it at its own place, or at one that gives the same value
-(a factor in parentheses that holds every occurrence: multiplication is linear). Every other sum becomes
-`sum[i](..)` around the one factor that holds the index. Afterwards parallel terms share their summed
-indices, `A[i,j] x[j] + A[j,i] x[j]`, which is one sum over j of the whole, with the same value.
+`settled` keeps a sum implicit where the rule puts it at its own place, or at one that gives the same value.
+Every other sum becomes `sum[i](..)` around the factors that hold the index. Afterwards parallel terms share
+their summed indices, `A[i,j] x[j] + A[j,i] x[j]`, which is one sum over j of the whole, with the same value;
+but not inside a function, where the sum would go around it.
+
+`linear` says of a tree that the right-hand side is linear in it, so that its sums may as well stand further out.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import Enum, auto
 
-from einback.formula.tree import ONE, Call, Index, Over, Power, Product, Sum, Tree, renamed_product
+from einback.formula.tree import ONE, Call, Index, Over, Power, Product, Ref, Sum, Tree, renamed_product, subtrees
 from einback.ir.sizes import Size
-from einback.rules.scalar import row
 
 __all__ = ["settled"]
 
 
-def settled(tree: Tree) -> Tree:
+def settled(tree: Tree, linear: bool = True) -> Tree:
     """The tree, standing as a term of its own, with the sums that the rule would misplace made explicit."""
     match tree:
         case Sum():
-            return _shared(Sum(tuple(_product(term) for term in tree.terms), tree.bound))
+            total = Sum(tuple(_product(term, linear) for term in tree.terms), tree.bound)
+            return _shared(total) if linear else total
         case Product():
-            return _bare(_product(tree))
+            return _bare(_product(tree, linear))
         case Call():
-            return Call(tree.fn, tuple(settled(arg) for arg in tree.args))
+            return Call(tree.fn, tuple(settled(arg, linear=False) for arg in tree.args))
         case Over():
-            return Over(tree.fn, tree.over, settled(tree.body), tree.keeps)
+            return Over(tree.fn, tree.over, settled(tree.body, linear and tree.fn == "sum"), tree.keeps)
         case Power():
-            return Power(_tight(tree.base), _tight(tree.exponent))
+            return Power(_tight(tree.base, linear=False), _tight(tree.exponent, linear=False))
         case _:
             return tree
 
@@ -49,61 +53,126 @@ def _bare(product: Product) -> Tree:
     return product if product.bound else lone
 
 
-def _tight(tree: Tree) -> Tree:
+def _tight(tree: Tree, linear: bool) -> Tree:
     """A tree that binds tighter than a product: a sum over a lone factor has no parentheses to live in."""
-    result = settled(tree)
+    result = settled(tree, linear)
     if isinstance(result, Product) and result.plain and result.bound:
         return Over("sum", result.bound, result.factors[0])
     return result
 
 
-def _product(product: Product) -> Product:
-    """The product with its parts settled, and `sum[..]` around a part that alone holds an index it would keep."""
+def _product(product: Product, linear: bool) -> Product:
+    """The product with its parts settled, and `sum[..]` around what the rule would sum elsewhere or not at all."""
+    above = [_tight(part, linear) for part in product.factors]
+    below = [_tight(part, linear=False) for part in product.divisors]
+    parts = [*((part, False) for part in above), *((part, True) for part in below)]
+    holders = {index: [k for k, (part, _) in enumerate(parts) if index in part.free] for index in product.bound}
     implicit = list(product.bound)
-    parts = [_tight(part) for part in (*product.factors, *product.divisors)]
-    above: list[Tree] = []
-    below: list[Tree] = []
-    for k, part in enumerate(parts):
-        factor = k < len(product.factors)
+    factors: list[Tree] = []
+    divisors: list[Tree] = []
+    for k, (part, divides) in enumerate(parts):
         over = tuple(
             index
-            for index in product.bound
-            if index in part.free
-            and not any(index in other.free for other in parts if other is not part)
-            and not _stays(part, index, factor)
+            for index, held in holders.items()
+            if held == [k] and (divides or not linear or not _goes_without(part, index))
         )
         implicit = [index for index in implicit if index not in over]
         if over:
-            above.append(Over("sum", over, part if factor else Product(ONE, (), (part,))))
+            factors.append(Over("sum", over, Product(ONE, (), (part,)) if divides else part))
         else:
-            (above if factor else below).append(part)
-    return Product(product.coefficient, tuple(above), tuple(below), tuple(implicit))
+            (divisors if divides else factors).append(part)
+    return _contracted(Product(product.coefficient, tuple(factors), tuple(divisors), tuple(implicit)), linear)
 
 
-def _stays(tree: Tree, index: Index, factor: bool) -> bool:
-    """Whether the sum over an index that stands in this part of a product alone has the value of the product's.
+def _contracted(product: Product, linear: bool) -> Product:
+    """The product, summed without a sign only if enough of its factors have the index, and none contracts inside."""
+    enough = 1 if linear else 2
+    if all(
+        sum(index in factor.free for factor in product.factors) >= enough
+        and _contraction(product, index) is not _Found.CLASHES
+        for index in product.bound
+    ):
+        return product
 
-    `factor` says that the part is a factor, in which the product is linear.
-    """
+    def held(parts: tuple[Tree, ...], inside: bool) -> tuple[Tree, ...]:
+        return tuple(part for part in parts if inside is not set(part.free).isdisjoint(product.bound))
+
+    inner = Over("sum", product.bound, Product(ONE, held(product.factors, True), held(product.divisors, True)))
+    return Product(product.coefficient, (*held(product.factors, False), inner), held(product.divisors, False))
+
+
+def _goes_without(factor: Tree, index: Index) -> bool:
+    """Whether an index that a factor of the right-hand side alone has can be summed over the product in silence."""
+    return (
+        _ends_outside(factor, index) and not _lacks(factor, index) and _contraction(factor, index) is not _Found.CLASHES
+    )
+
+
+class _Found(Enum):
+    """Whether a tree has products that look like contractions over an index, which ends further out."""
+
+    NOWHERE = auto()
+    WHOLE = auto()  # the tree is linear in them: a sum there and a sum outside are the same
+    CLASHES = auto()
+
+
+def _contraction(tree: Tree, index: Index) -> _Found:
+    found = [_contraction(part, index) for part in subtrees(tree) if index in part.free]
+    if _Found.CLASHES in found:
+        return _Found.CLASHES
+    contracts = _Found.WHOLE in found
     match tree:
-        case Sum() if factor:
-            return sum(index in term.free for term in tree.terms) > 1
+        case Product():
+            multiplied = sum(index in factor.free for factor in tree.factors)
+            if contracts and (len(found) > 1 or not multiplied):
+                return _Found.CLASHES
+            return _Found.WHOLE if contracts or multiplied > 1 else _Found.NOWHERE
+        case Sum():
+            return _Found.WHOLE if found and set(found) == {_Found.WHOLE} else _Found.NOWHERE
+        case Over(fn="sum"):
+            return found[0]
+        case _:
+            return _Found.CLASHES if contracts else _Found.NOWHERE
+
+
+def _ends_outside(tree: Tree, index: Index) -> bool:
+    """Whether no term inside a part of a product holds all that the part has of an index."""
+    match tree:
+        case Sum() | Product():
+            return _is_spread(tree, index)
+        case Call():
+            holding = [arg for arg in tree.args if index in arg.free]
+            return len(holding) > 1 or _is_spread(holding[0], index)
+        case Over():
+            return (tree.keeps and index in tree.over) or _is_spread(tree.body, index)
         case Power():
             base, exponent = index in tree.base.free, index in tree.exponent.free
             if base and exponent:
                 return True
-            if tree.root:
-                return False
-            return _stays(tree.base if base else tree.exponent, index, factor=False)
-        case Call():
-            # A comparison is a term of its own, as if in parentheses.
-            return (factor or not row(tree.fn).predicate) and sum(index in arg.free for arg in tree.args) > 1
-        case Over():
-            return tree.keeps and index in tree.over
-        case Sum() | Product():
-            return False
+            if tree.root or (base and isinstance(tree.base, Power)):  # these stand in parentheses
+                return _is_spread(tree.base, index)
+            return _ends_outside(tree.base if base else tree.exponent, index)
         case _:
             return True
+
+
+def _is_spread(tree: Tree, index: Index) -> bool:
+    """Whether what stands in parentheses has an index in several summands."""
+    return isinstance(tree, Sum) and sum(index in term.free for term in tree.terms) > 1
+
+
+def _lacks(tree: Tree, index: Index) -> bool:
+    """Whether a summand of a factor lacks the index, and would be counted as often as it has values."""
+    match tree:
+        case Sum():
+            return any(index not in term.free or _lacks(term, index) for term in tree.terms)
+        case Product():
+            holding = [part for part in (*tree.factors, *tree.divisors) if index in part.free]
+            return len(holding) == 1 and holding[0] in tree.factors and _lacks(holding[0], index)
+        case Over(fn="sum"):
+            return _lacks(tree.body, index)
+        case _:
+            return False
 
 
 def _shared(total: Sum) -> Sum:
@@ -112,7 +181,7 @@ def _shared(total: Sum) -> Sum:
     Tensors that are summed one by one keep indices of their own: `a[i] + b[j]` has two sums, `a[i] + b[i]` one.
     """
     first, *others = total.terms
-    if sum(len(term.factors) + len(term.divisors) < 2 for term in total.terms) > 1:
+    if sum(isinstance(term.factors[0], Ref) for term in total.terms if len(term.factors) == 1) > 1:
         return total
     free: list[dict[Size, list[Index]]] = [_by_size(term) for term in total.terms]
     terms = [first]

@@ -6,6 +6,7 @@ they can be, identities dropped) and check it; the algebra is in `einback.rules`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Sequence
 from fractions import Fraction
 
@@ -47,7 +48,9 @@ def exact(value: object) -> Number:
     if isinstance(value, int):
         return Fraction(value)
     number = float(value)  # type: ignore[arg-type]
-    if number - number != 0:  # infinite or NaN
+    if math.isnan(number):
+        return math.nan  # one object, so that it is found again: NaN does not equal itself
+    if math.isinf(number):
         return number
     fraction = Fraction(number)
     return fraction if fraction.denominator <= _SIMPLE else number

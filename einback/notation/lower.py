@@ -9,19 +9,17 @@ the statement.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from types import MappingProxyType
 from typing import Final
 
-from einback.errors import Span
 from einback.ir import build
 from einback.ir.nodes import Const, Delta, Node, Number, Ones
 from einback.notation import messages
+from einback.notation.ambiguity import check_sums
 from einback.notation.resolve import NUMBERS, Kind, Names
-from einback.notation.scopes import LINEAR, Scope
+from einback.notation.scopes import Scope
 from einback.notation.syntax import (
     Apply,
     Comparison,
@@ -43,7 +41,6 @@ __all__ = ["Value", "lower"]
 
 _ONE: Final = Fraction(1)
 _UNIT: Final = build.const(1)
-_NOTHING: Final[Mapping[str, Span]] = MappingProxyType({})
 _BITS: Final = 1000  # exact numbers longer than this become floats, whose range this is
 
 _COMPARE: Final = {
@@ -58,15 +55,11 @@ _COMPARE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """weight * node, with an index for each axis; only a tensor that was just read has one index twice.
-
-    `lacking` are the indices that some summands have and another one, at the given place, has not.
-    """
+    """weight * node, with an index for each axis; only a tensor that was just read has one index twice."""
 
     node: Node
     indices: tuple[str, ...] = ()
     weight: Number = _ONE
-    lacking: Mapping[str, Span] = field(default_factory=lambda: _NOTHING)
 
     @property
     def is_number(self) -> bool:
@@ -88,7 +81,10 @@ class Value:
 
 def lower(statement: Statement, text: str, names: Names, sizes: Indices, tensors: Mapping[str, Node]) -> Node:
     """The node of a statement's left side."""
-    return _Lowering(statement, text, names, sizes, tensors).result()
+    lowering = _Lowering(statement, text, names, sizes, tensors)
+    node = lowering.result()
+    check_sums(statement, text, lowering.scope)
+    return node
 
 
 def number(value: Number) -> Value:
@@ -130,8 +126,6 @@ class _Lowering:
         for index in self.statement.indices:
             if index.name not in found.indices:
                 raise messages.left_index_missing(index.name, self.statement.name, self.text, index.span)
-        for name in found.indices:
-            self.check_counted(name, found.lacking)
         return replace(found, node=build.einsum([found.node], [found.indices], self.scope.left)).full()
 
     def filled(self, weight: Number) -> Node:
@@ -141,11 +135,6 @@ class _Lowering:
             return build.const(weight)
         distinct = tuple(dict.fromkeys(left))
         return build.scale(build.einsum([build.ones(self.shape(distinct))], [distinct], left), weight)
-
-    def check_counted(self, index: str, lacking: Mapping[str, Span]) -> None:
-        """An implicit sum over an index meets it in every summand."""
-        if index in lacking:
-            raise messages.lacking_summand(index, self.text, lacking[index])
 
     def value(self, part: Expression) -> Value:
         match part:
@@ -197,8 +186,6 @@ class _Lowering:
         weight: Number = -_ONE if term.negative else _ONE
         operands: list[Node] = []
         labels: list[tuple[str, ...]] = []
-        carriers: dict[str, list[Value]] = {}  # by index
-        multiplied: Counter[str] = Counter()  # by index: the carriers that do not divide
         for factor, inverted in zip(term.factors, term.inverted, strict=True):
             value = self.values.pop(factor)
             weight = times(weight, inverse(value.weight) if inverted else value.weight)
@@ -206,27 +193,16 @@ class _Lowering:
                 continue
             if inverted:
                 value = value.plain()
-                value = Value(build.power(value.node, -1), value.indices)
+                value = replace(value, node=build.power(value.node, -1))
             operands.append(value.node)
             labels.append(value.indices)
-            for index in dict.fromkeys(value.indices):
-                carriers.setdefault(index, []).append(value)
-                multiplied[index] += not inverted
         if not operands:
             return number(weight)
-        lacking = {
-            index: values[0].lacking[index]
-            for index, values in carriers.items()
-            if len(values) == 1 and index in values[0].lacking
-        }
-        summed = [index for index in carriers if self.scope.ends_in(term, index)]
-        self.scope.check_contractions(term, {index: multiplied[index] for index in summed})
-        for index in summed:
-            self.check_counted(index, lacking)
-        kept = [index for index in carriers if index not in summed]
+        seen = list(dict.fromkeys(index for one in labels for index in one))
+        kept = [index for index in seen if not self.scope.ends_in(term, index)]
         if len(operands) > 1 or len(kept) < len(labels[0]):
             kept = self.scope.order(kept)
-        return Value(build.einsum(operands, labels, kept), tuple(kept), weight, lacking)
+        return Value(build.einsum(operands, labels, kept), tuple(kept), weight)
 
     def sum(self, part: Sum) -> Value:
         terms = [self.values.pop(term) for term in part.terms]
@@ -239,15 +215,7 @@ class _Lowering:
             return number(total)
         indices = self.union(terms)
         nodes = [self.laid(term.node, term.indices, indices) for term in terms]
-        lacking: dict[str, Span] = {}
-        for written, term in zip(part.terms, terms, strict=True):
-            for index in indices:
-                if self.scope.implicit(index):
-                    if index not in term.indices:
-                        lacking.setdefault(index, written.span)
-                    elif index in term.lacking:
-                        lacking.setdefault(index, term.lacking[index])
-        return Value(build.add(nodes, [term.weight for term in terms]), indices, lacking=lacking)
+        return Value(build.add(nodes, [term.weight for term in terms]), indices)
 
     def union(self, values: Sequence[Value]) -> tuple[str, ...]:
         """All indices of some values, in the order of the first that has them all."""
@@ -303,8 +271,7 @@ class _Lowering:
         if part.fn in AXIS_FUNCTIONS:
             return self.of(AXIS_FUNCTIONS[part.fn](arg.full(), axes), arg.indices)
         rest = [index for k, index in enumerate(arg.indices) if k not in axes]
-        value = self.of(REDUCTIONS[part.fn](arg.full(), axes), rest)
-        return replace(value, lacking=arg.lacking) if part.fn in LINEAR else value
+        return self.of(REDUCTIONS[part.fn](arg.full(), axes), rest)
 
     def entrywise(self, part: Apply, args: list[Value]) -> Value:
         function = FUNCTIONS[part.fn]

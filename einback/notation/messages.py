@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 from einback.errors import NotationError, ShapeError, Span, did_you_mean
-from einback.notation.syntax import Apply, Comparison, Expression, Power, Term
+from einback.notation.syntax import Apply, Comparison, Expression, Power, Sum
 
 _QUOTED = 60  # characters of the program that a hint repeats
 
@@ -198,8 +198,8 @@ def reduced_index_missing(name: str, fn: str, text: str, span: Span) -> Notation
     return NotationError(f"{fn} goes over index {name}, but its argument does not have it", text=text, span=span)
 
 
-def two_places(indices: Sequence[str], term: Term, around: Expression, text: str) -> NotationError:
-    """A sum that ends in a term, where it could stand around `around` as well."""
+def two_places(indices: Sequence[str], part: Expression, around: Expression, text: str) -> NotationError:
+    """A sum over a part of the text that could as well stand around `around`, which holds the part."""
     over = ",".join(indices)
     match around:
         case Apply():
@@ -210,14 +210,25 @@ def two_places(indices: Sequence[str], term: Term, around: Expression, text: str
             what = "the comparison"
         case _:
             what = "the quotient"
-    inner, outer = (" ".join(text[part.span[0] : part.span[1]].split()) for part in (term, around))
+    inner, outer = (" ".join(text[one.span[0] : one.span[1]].split()) for one in (part, around))
     if len(outer) > _QUOTED:
         inner = outer = ".."
+    if not isinstance(part, Sum) or inner == "..":  # the text of a divisor in parentheses holds these
+        inner = f"({inner})"
     return NotationError(
         f"the sum over {over} could stand inside or outside of {what}",
         text=text,
-        span=term.span,
-        hint=f"write sum[{over}]({inner}) inside, or sum[{over}]({outer}) around it",
+        span=part.span,
+        hint=f"write sum[{over}]{inner} inside, or sum[{over}]({outer}) around it",
+    )
+
+
+def contracted_and_used(index: str, text: str, span: Span) -> NotationError:
+    return NotationError(
+        f"the sum over {index} could end in this product, or take in the other places of {index} too",
+        text=text,
+        span=span,
+        hint=f"use an index of its own for each sum, or write sum[{index}](..) around what is summed",
     )
 
 

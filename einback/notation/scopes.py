@@ -16,11 +16,8 @@ right-hand side summed, once. So
     s = (a[i] + b) c            is (sum of a + b) c
     s = a[i] + b[i]             sums the right-hand side
 
-What a reader could take in two ways is an error. One: the smallest term stands inside a function, a power, a
-denominator or a comparison, where the place of the sum matters, and is no contraction there, which means
-that fewer than two of the factors multiplied in it have the index: `exp(x[i])`, `(x[i])^2`. Two: some
-summands under the sum have the index and others lack it, so that these would be counted size(i) times:
-`a[i] + b[i] + c`. `sum[i](..)` says what is meant.
+What a reader could take in two ways is an error (`einback.notation.ambiguity`), and `sum[i](..)` says what is
+meant.
 
 The indices in the bracket of an axis function (`softmax[c](..)`) stand outside its argument, for it keeps
 them. `size(n)` is a number and no occurrence of n. In the text, a term is a range, and it holds an
@@ -31,17 +28,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator
 
 from einback.errors import Span
 from einback.notation import messages
-from einback.notation.syntax import Apply, Comparison, Expression, Index, Power, Read, Statement, Term, parts
+from einback.notation.syntax import Apply, Index, Read, Statement, Term
 from einback.rules.composite import REDUCTIONS
 
-__all__ = ["LINEAR", "Scope", "occurrences"]
-
-LINEAR: Final = frozenset({"sum", "mean"})  # reductions that other sums pass through
+__all__ = ["Scope", "occurrences"]
 
 
 def occurrences(statement: Statement) -> Iterator[Index]:
@@ -55,8 +49,6 @@ class Scope:
     """The indices of one statement."""
 
     def __init__(self, statement: Statement, text: str) -> None:
-        self._text = text
-        self._around = _surroundings(statement)
         self.left = tuple(index.name for index in statement.indices)
         self._rank = {name: k for k, name in reversed(list(enumerate(self.left)))}
         self._reach: dict[str, Span] = {}
@@ -79,42 +71,9 @@ class Scope:
         reach = self._reach.get(index)
         return reach is not None and term.span[0] <= reach[0] and reach[1] <= term.span[1]
 
-    def check_contractions(self, term: Term, factors: Mapping[str, int]) -> None:
-        """The sums that end in a term have one reading; `factors` says how many of those multiplied have the index."""
-        around = self._around.get(term)
-        loose = [index for index, count in factors.items() if count < 2]
-        if around is not None and loose:
-            raise messages.two_places(loose, term, around, self._text)
-
     def order(self, indices: list[str]) -> list[str]:
         """The order of axes that a product is built with: the left side's first."""
         return sorted(indices, key=lambda index: self._rank.get(index, len(self._rank)))
-
-
-def _surroundings(statement: Statement) -> dict[Expression, Expression]:
-    """For every part in which a sum is not what it is outside: the innermost thing that is not linear in it.
-
-    That is a function, a power, a comparison, or a quotient, which stands around its denominators.
-    """
-    found: dict[Expression, Expression] = {}
-    for part in reversed(statement.parts):  # what stands around comes first
-        for inner, around in zip(parts(part), _bends(part), strict=True):
-            if (nearest := part if around else found.get(part)) is not None:
-                found[inner] = nearest
-    return found
-
-
-def _bends(part: Expression) -> Sequence[bool]:
-    """For each of the parts of an expression, whether it is not linear in it."""
-    match part:
-        case Term():
-            return part.inverted
-        case Power() | Comparison():
-            return (True, True)
-        case Apply():
-            return (part.fn not in LINEAR,) * len(part.args)
-        case _:
-            return (False,) * len(parts(part))
 
 
 def _bound(statement: Statement, text: str) -> dict[str, list[Apply]]:

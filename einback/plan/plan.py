@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from einback.errors import ArrayError, CompileError
-from einback.ir.nodes import Einsum, Input, Node, Number, Ones, Reduce
+from einback.ir.nodes import Einsum, Input, Map, Node, Number, Ones, Reduce
 from einback.ir.walk import children, postorder
 from einback.plan.binary import binary
 from einback.plan.binding import Sizes, resolve
@@ -16,6 +16,7 @@ from einback.plan.grouping import bases, group
 from einback.plan.numbers import uniform
 from einback.plan.paths import WIDEST
 from einback.plan.schedule import Memory, memory_profile, schedule
+from einback.rules.scalar import row
 
 __all__ = ["Plan", "PlanStep", "make_plan", "spec"]
 
@@ -112,7 +113,7 @@ def make_plan(
     _check(order, base, sizes)
     results = {base[root] for root in new if root in base}
     wanted = results | {base[image[node]] for node in named if image.get(node) in base}
-    memory = Memory({node: elements(node, sizes) * dtypes[node].itemsize for node in dtypes}, dtypes, base, results)
+    memory = Memory({node: _nbytes(node, dtypes[node], sizes) for node in dtypes}, dtypes, base, results)
     groups = schedule(group(order, wanted, base), memory)
     first_pass = set(postorder(image[node] for node in forward))
     steps = tuple(
@@ -136,6 +137,12 @@ def _step(nodes: tuple[Node, ...], live: int, first_pass: Collection[Node], memo
         forward=node in first_pass,
         formula=spec(node, lambda operand: operand.name if isinstance(operand, Input) else "…"),
     )
+
+
+def _nbytes(node: Node, dtype: DType, sizes: Sizes) -> int:
+    """The bytes of a node's array; that of a comparison holds bools."""
+    is_mask = isinstance(node, Map) and row(node.fn).predicate
+    return elements(node, sizes) * (1 if is_mask else dtype.itemsize)
 
 
 def _numbers(order: Iterable[Node], sizes: Sizes) -> dict[Node, Number]:

@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
-from einback.ir.nodes import Node
-from einback.ir.walk import count_uses, transform
+from einback.ir.build import add, exact
+from einback.ir.nodes import Add, Node, Number
+from einback.ir.walk import children, count_uses, postorder, rebuild, transform
 
-__all__ = ["Rule", "Surroundings", "rewrite"]
+__all__ = ["Rule", "Surroundings", "flat_sums", "rewrite"]
 
 _MOST_PASSES = 1000
 _MOST_STEPS = 1000  # rules applied to one node in one pass
@@ -76,9 +78,39 @@ class _Pass:
         return None
 
 
+def flat_sums(roots: Sequence[Node]) -> tuple[Node, ...]:
+    """a + (b + (c + ..)) -> a + b + c + .., where nothing else reads the inner sums: in one walk, however deep."""
+    uses = count_uses(roots)
+    order = list(postorder(roots))
+    inner = {t for node in order if isinstance(node, Add) for t in node.terms if isinstance(t, Add) and uses[t] == 1}
+    new: dict[Node, Node] = {}
+    for node in order:
+        if not isinstance(node, Add):
+            new[node] = rebuild(node, [new[child] for child in children(node)])
+        elif node not in inner:
+            new[node] = _collected(node, inner, new)
+    return tuple(new[root] for root in roots)
+
+
+def _collected(head: Add, inner: set[Add], new: Mapping[Node, Node]) -> Node:
+    """A sum with the terms of the inner sums below it in their places."""
+    terms: list[Node] = []
+    weights: list[Number] = []
+    stack: list[tuple[Node, Number]] = [(head, Fraction(1))]
+    while stack:
+        node, weight = stack.pop()
+        if isinstance(node, Add) and (node is head or node in inner):
+            parts = zip(node.terms, node.weights, strict=True)
+            stack += [(term, exact(weight * own)) for term, own in parts][::-1]
+        else:
+            terms.append(new[node])
+            weights.append(weight)
+    return add(terms, weights)
+
+
 def rewrite(roots: Sequence[Node], local: Rules, sharing: Rules, merging: bool) -> tuple[Node, ...]:
     """The roots in normal form under the rules."""
-    current = tuple(roots)
+    current = flat_sums(roots)
     settled: set[Node] = set()
     for _ in range(_MOST_PASSES):
         step = _Pass(local, sharing, Surroundings(count_uses(current), merging), settled)

@@ -36,6 +36,8 @@ __all__ = [
 
 Labels = tuple[int, ...]
 
+_MOST_DISTRIBUTED = 2  # sums with diagonals in one product: each doubles the number of terms
+
 
 def pull_numbers(node: Node, _: Surroundings) -> Node | None:
     """(c x) y -> c (x y): constants and the weights of scaled operands become the weight of the product."""
@@ -97,14 +99,15 @@ def collect_powers(node: Node, _: Surroundings) -> Node | None:
 def distribute_diagonals(node: Node, _: Surroundings) -> Node | None:
     """(D + R) y -> D y + R y, where D writes a diagonal: the sum of a diagonal and a full tensor is not formed."""
     assert isinstance(node, Einsum)
+    sums = [op for op in node.operands if isinstance(op, Add) and len(op.terms) > 1 and any(map(embeds, op.terms))]
+    if len(sums) > _MOST_DISTRIBUTED:
+        return None
     for k, operand in enumerate(node.operands):
-        if not isinstance(operand, Add) or len(operand.terms) == 1 or _passes_through(node, k):
+        if operand not in sums or not isinstance(operand, Add) or _passes_through(node, k):
             continue
         pairs = list(zip(operand.terms, operand.weights, strict=True))
         thin = [pair for pair in pairs if embeds(pair[0])]
         full = [pair for pair in pairs if not embeds(pair[0])]
-        if not thin:
-            continue
         parts = [*thin] if not full else [*thin, (add(*zip(*full, strict=True)), Fraction(1))]
         spread = [
             einsum((*node.operands[:k], part, *node.operands[k + 1 :]), node.labels, node.out) for part, _ in parts

@@ -264,7 +264,7 @@ _ROWS = (
         numpy="above({0}, {1})",
         helper=_ABOVE,
         cuda="({0} > {1} ? 1 : {0} == {1} ? 0.5 : 0)",
-        latex=r"\Theta\left({0} - {1}\right)",
+        latex=r"\operatorname{{above}}\left({0}, {1}\right)",
         domain=((-2.0, 2.0), (-2.0, 2.0)),
     ),
     Scalar(

@@ -46,8 +46,8 @@ class Program:
 
     `inputs` may be passed by the caller, and those that the roots read must be; `equalities` are sizes that must
     agree; result k takes the dtype of the array for `likes[k]` if that is floating; `structure` says how results
-    are handed out; `forward` are nodes whose cost counts as the forward pass; `names` and `describe` word the
-    source, which opens with `title`.
+    are handed out; `forward` are nodes whose cost counts as the forward pass; `names`, `letters` and `describe`
+    word the source, which opens with `title`.
     """
 
     roots: tuple[Node, ...]
@@ -57,6 +57,7 @@ class Program:
     likes: tuple[Input | None, ...]
     forward: tuple[Node, ...]
     names: Mapping[Node, str]
+    letters: Mapping[Node, str]
     describe: Describe
     title: str
     function: str
@@ -75,6 +76,7 @@ class Compiled:
         likes: Sequence[Input | None] = (),
         forward: Sequence[Node] = (),
         names: Mapping[Node, str] | None = None,
+        letters: Mapping[Node, str] | None = None,
         describe: Describe = einsum_describe,
         title: str = "",
         function: str = "step",
@@ -89,6 +91,7 @@ class Compiled:
             likes=tuple(likes) or (None,) * len(roots),
             forward=tuple(forward),
             names=dict(names or {}),
+            letters=dict(letters or {}),
             describe=describe,
             title=title,
             function=function,
@@ -113,7 +116,8 @@ class Compiled:
 
     def __call__(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> Any:
         values: dict[str, Any] = named if arrays is None else {**arrays, **named}
-        made = self._fast.get(_key(values))
+        key = _key(values)
+        made = self._fast.get(key) if key is not None else None
         if made is None:
             made, values = self._prepared(values)
         return made.function(*[values[name] for name in made.reads])
@@ -136,9 +140,11 @@ class Compiled:
         arrays = checked_arrays(self._program.inputs, tensors)
         shapes = {name: array.shape for name, array in arrays.items()}
         made = self._specialised(shapes, {name: array.dtype for name, array in arrays.items()}, sizes)
-        if all(arrays.get(name) is value and arrays[name].dtype != object for name, value in values.items()):
+        key = _key(values)
+        as_passed = all(arrays.get(name) is value and arrays[name].dtype != object for name, value in values.items())
+        if key is not None and as_passed:
             with self._lock:
-                _remember(self._fast, _key(values), made)
+                _remember(self._fast, key, made)
         return made, arrays
 
     def _sorted_out(self, values: Mapping[str, object]) -> tuple[dict[str, object], dict[str, int]]:
@@ -214,6 +220,7 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
             program.structure,
             results,
             names=_wishes(plan, program.names),
+            letters=program.letters,
             describe=program.describe,
             origins=_origins(plan),
             title=program.title,
@@ -232,12 +239,13 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
 def _wanted(like: Input | None, dtypes: Mapping[str, DType]) -> DType | None:
     """The dtype of a gradient by `like`: that of the array, which must hold numbers that can move."""
     dtype = dtypes.get(like.name) if like is not None else None
-    if like is not None and dtype is not None and dtype.kind in "biu":
+    if like is not None and dtype is not None and dtype.kind in "biuc":
+        reason = "complex gradients are not supported yet" if dtype.kind == "c" else "integers have no gradient"
         raise ArrayError(
-            f"a result is the gradient by {like.name}, and the array for it holds {dtype}",
-            hint=f"pass floats for {like.name}: integers have no gradient",
+            f"a result is the derivative by {like.name}, and the array for it holds {dtype}",
+            hint=f"pass floats for {like.name}: {reason}",
         )
-    return dtype if dtype is not None and dtype.kind in "fc" else None
+    return dtype if dtype is not None and dtype.kind == "f" else None
 
 
 def _wishes(plan: Plan, names: Mapping[Node, str]) -> dict[Node, str]:
@@ -266,12 +274,12 @@ def _factors(node: Node) -> int:
     return sum(not isinstance(op, Ones) for op in node.operands) if isinstance(node, Einsum) else 0
 
 
-def _key(values: Mapping[str, Any]) -> Key:
-    """A key for arrays as they are; anything but plain arrays gets one that is never remembered."""
+def _key(values: Mapping[str, Any]) -> Key | None:
+    """A key for arrays as they are; anything but plain arrays gets None, which is never remembered."""
     key: list[object] = []
     for name, value in values.items():
         if type(value) is not np.ndarray:
-            return ()
+            return None
         key += (name, value.shape, value.dtype)
     return tuple(key)
 

@@ -86,8 +86,10 @@ class Emitter:
         places = carried([value])
         expr = laid(value, places)
         shape = tuple(value.shape[k] for k in (value.axes[p] for p in places) if k is not None)
-        target = self.assign(expr, node, uses, into=self._overwritten(expr, shape, value.dtype))
-        made = array(Ref(target), shape, value.dtype, row_major=value.row_major and expr is value.expr)
+        into = self._overwritten(expr, shape, value.dtype)
+        target = self.assign(expr, node, uses, into=into)
+        row_major = self._owned[into].row_major if into is not None else value.row_major and expr is value.expr
+        made = array(Ref(target), shape, value.dtype, row_major=row_major)
         if not _is_read_only(expr):
             self._owned[target] = made
         where = {place: axis for axis, place in enumerate(places)}

@@ -20,7 +20,6 @@ def identifier(name: str, reserved: Iterable[str] = RESERVED) -> str:
     """
     plain = unicodedata.normalize("NFKC", name)
     letters = "".join(c if ("_" + c).isidentifier() else "_" for c in plain) or "_"
-    letters = unicodedata.normalize("NFKC", letters)
     if not letters.isidentifier():
         letters = "_" + letters
     return letters + "_" if letters in reserved else letters

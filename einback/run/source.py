@@ -72,6 +72,7 @@ def write(
     results: Sequence[Result],
     *,
     names: Mapping[Node, str],
+    letters: Mapping[Node, str],
     describe: Describe,
     origins: Mapping[Node, Sequence[Node]] | None = None,
     title: str = "",
@@ -80,17 +81,18 @@ def write(
 ) -> Text:
     """The routine as a file.
 
-    `names` wishes for variable names, `origins` gives the nodes that a computed node comes from and that
-    formulas may be written with, `structure` says what the function returns, `title` opens the docstring. A
-    `checked` function refuses arrays of other shapes than it was written for.
+    `names` wishes for variable names, `letters` for what they begin with where there is no wish, `origins` gives
+    the nodes that a computed node comes from and that formulas may be written with, `structure` says what the
+    function returns, `title` opens the docstring. A `checked` function takes its arrays by keyword and refuses
+    other shapes than it was written for.
     """
-    writer = _Writer(routine, names, describe, origins or {}, identifier(function))
+    writer = _Writer(routine, names, letters, describe, origins or {}, identifier(function))
     check = writer.check() if checked else []
     body = [*check, *writer.body(), f"return {_rendered(structure, writer.returned)}"]
     helpers = [text.strip("\n") for text in routine.helpers]
     imports = ["import math\n"] if any("math." in text for text in helpers) else []
     decorator = ['@np.errstate(all="ignore")\n'] if routine.may_warn else []
-    code = "".join([*decorator, writer.signature(), "\n", textwrap.indent("\n".join(body), "    ")])
+    code = "".join([*decorator, writer.signature(checked), "\n", textwrap.indent("\n".join(body), "    ")])
     docstring = f'"""{_escaped(writer.summary(title, structure, results))}"""'
     source = "\n\n\n".join([f"{docstring}\n\n{''.join(imports)}import numpy as np", *helpers, code]) + "\n"
     return Text(source, tuple(writer.formulas))
@@ -103,6 +105,7 @@ class _Writer:
         self,
         routine: Routine,
         names: Mapping[Node, str],
+        letters: Mapping[Node, str],
         describe: Describe,
         origins: Mapping[Node, Sequence[Node]],
         function: str,
@@ -115,7 +118,8 @@ class _Writer:
         self._given: dict[Node, str] = {p.tensor: self._names[p.register] for p in routine.parameters}
         for block in routine.blocks:
             wish = names.get(block.node)
-            self._names[block.register] = self._namer.name(wish) if wish else self._namer.number("t")
+            known = (letters[node] for node in (block.node, *origins.get(block.node, ())) if node in letters)
+            self._names[block.register] = self._namer.name(wish) if wish else self._namer.number(next(known, "t"))
         for block in routine.blocks:
             self._name_temporaries(block)
         self.formulas: list[str] = []
@@ -134,9 +138,11 @@ class _Writer:
             self._temporaries.append(self._namer.number("u"))
         return self._temporaries[k]
 
-    def signature(self) -> str:
-        return "\n".join(_filled(f"def {self._function}(", [self._names[p.register] for p in self._routine.parameters],
-                                 "):"))  # fmt: skip
+    def signature(self, by_keyword: bool) -> str:
+        """The head of the function; a file that people call takes its arrays by keyword only."""
+        parameters = [self._names[p.register] for p in self._routine.parameters]
+        star = ["*"] if by_keyword and parameters else []
+        return "\n".join(_filled(f"def {self._function}(", [*star, *parameters], "):"))
 
     def check(self) -> list[str]:
         """Lines that refuse other shapes: lengths are written into the code as numbers."""

@@ -103,15 +103,14 @@ def viewed(value: Value, labels: Labels, out: Labels) -> Value:
 
 
 def _diagonal(value: Value, p: int, q: int) -> Value:
-    """The value without its axis q, read where it equals axis p."""
-    low, high = value.axes[p], value.axes[q]
-    rest = list(value.axes[:q] + value.axes[q + 1 :])
-    if low is None or high is None:
-        rest[p] = high if low is None else low
-        return replace(value, axes=tuple(rest))
-    low, high = sorted((low, high))
+    """The value without its axis q, read where it equals axis p; planning leaves no diagonal of what repeats."""
+    first, second = value.axes[p], value.axes[q]
+    assert first is not None
+    assert second is not None
+    low, high = sorted((first, second))
     left = [k for k in range(len(value.shape)) if k not in (low, high)]
     place = {axis: k for k, axis in enumerate(left)} | {low: len(left)}  # NumPy puts the diagonal last
+    rest = [*value.axes[:q], *value.axes[q + 1 :]]
     rest[p] = low
     keywords = () if (low, high) == (0, 1) else (("axis1", Literal(low)), ("axis2", Literal(high)))
     return Value(

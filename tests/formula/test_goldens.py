@@ -43,7 +43,7 @@ HESSIANS = {
     "quadratic_form": "f = x[i] A[i,j] x[j]",
     "logsumexp": "f = logsumexp[i](x[i])",
     "log_barrier": "f = sum[i](log(x[i]))",
-    "quartic": "f = (x[i]^2)^2",
+    "quartic": "f = sum[i](x[i]^2)^2",
 }
 
 JACOBIANS = {

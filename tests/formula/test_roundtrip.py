@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from einback.derive.orders import gradient, hessian, jacobian
 from einback.formula.index import Names, texts
 from einback.formula.labels import _RESERVED
-from einback.ir.build import add, einsum, permute, scale
-from einback.ir.nodes import Input, Node
+from einback.ir.build import add, const, einsum, permute, scale
+from einback.ir.nodes import Input, Map, Node
 from einback.notation.elaborate import elaborate
 from einback.notation.grammar import KNOWN
 from einback.rules.simplify import normalise
@@ -53,7 +53,7 @@ PROGRAMS = {
         loss   = softmax[u](S[t,u]) V[u,e] R[t,e]
     """,
     "ridge": "loss = sum[n](R[n]^2) / size(n) + 1/2 lam w[d]^2\n R[n] = X[n,d] w[d] - y[n]",
-    "normalised": "loss = x[i] a[i] / sqrt(x[j]^2)",
+    "normalised": "loss = x[i] a[i] / sqrt(sum[j](x[j]^2))",
     "extremes": "loss = max[i](x[i]) - min[j](x[j]) + prod[k](x[k])",
     "layer norm": """
         mu[b]    = H[b,k] / size(k)
@@ -79,7 +79,7 @@ def test_gradients(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["f = x[n] A[n,n'] x[n']", "f = logsumexp[n](x[n])", "f = exp(x[n]) y[n]", "f = (x[n]^2)^2"]
+    "text", ["f = x[n] A[n,n'] x[n']", "f = logsumexp[n](x[n])", "f = exp(x[n]) y[n]", "f = sum[n](x[n]^2)^2"]
 )
 def test_hessians(text: str) -> None:
     program = elaborate(text)
@@ -126,6 +126,13 @@ def test_a_result_is_read_by_name_in_another() -> None:
     shown = texts([square, again, square], ["B", "C", "D"], [Names()] * 3)
     assert shown == "B[n,n'] = A[n,n''] A[n'',n']\nC[n,n'] = 2 B[n,n']\nD[n,n'] = B[n,n']"
     assert elaborate(shown, given={"A": A}).outputs == ("B", "C", "D")
+
+
+def test_a_number_with_a_name_is_read_without_indices() -> None:
+    roots = (const(3), Map("maximum", (x, const(3))))
+    shown, back = read_back(roots)
+    assert shown == "result_0 = 3\nresult_1[i] = maximum(x[i], result_0)"
+    assert back == roots
 
 
 def test_a_definition_may_be_read_transposed() -> None:

@@ -41,14 +41,19 @@ MEANINGS: list[tuple[str, object]] = [
     ("L = (x[i] - y[i])^2", ((x - y) ** 2).sum()),
     ("L = (S[n,c] - T[n,d,c] z[d])^2 / size(n)", ((S - np.einsum("ndc,d->nc", T, z)) ** 2).sum() / 3),
     ("s = (x[i] + a y[i] + b)^2", ((x + a * y + b) ** 2).sum()),
+    ("s = (x[i] y[i] - x[i])^2", ((x * y - x) ** 2).sum()),
+    ("r[j] = A[i,j] (x[i] y[i] - 2 x[i])", (x * y - 2 * x) @ A),
+    ("s = a (x[i] y[i] + x[i] x[i])", a * (x * y + x * x).sum()),
     ("s = sum[i](x[i])^2", x.sum() ** 2),
     ("s = (x[i] y[i])^2", (x @ y) ** 2),
     ("s = x[i] y[i]", x @ y),
     ("s = x[i] y[j]", x.sum() * y.sum()),
     ("s = (x[i]) (y[i])", x @ y),
     ("s = x[i] / y[i]", (x / y).sum()),
-    ("s = 1 / (x[i] + y[i])", (1 / (x + y)).sum()),
+    ("s = x[i] / (x[i] + y[i])", (x / (x + y)).sum()),
     ("s = 1 / (x[i] y[i])", 1 / (x @ y)),
+    ("s = sum[i](1 / x[i])", (1 / x).sum()),
+    ("s = x[i] y[i] / x[i]^2", (y / x).sum()),
     ("s = x[i] / sum[j](y[j])", x.sum() / y.sum()),
     ("s = x[i]^y[i]", (x**y).sum()),
     ("s = 2^x[i]", (2**x).sum()),
@@ -229,7 +234,7 @@ def test_a_product_has_the_axes_of_the_left_side() -> None:
 
 
 def test_a_diagonal_is_read_before_it_is_inverted() -> None:
-    (inverse,) = elaborate("s = 1 / S[i,i]").tensors["s"].operands  # type: ignore[attr-defined]
+    (inverse,) = elaborate("s = sum[i](1 / S[i,i])").tensors["s"].operands  # type: ignore[attr-defined]
     assert inverse.shape == ("i",)
 
 

@@ -831,6 +831,96 @@ CASES = [
         give the result a name of its own, with =
         """,
     ),
+    (
+        "s = 1 / x[i]",
+        r"""
+        the sum over i could stand inside or outside of the quotient
+          s = 1 / x[i]
+                  ^^^^
+        write sum[i](x[i]) inside, or sum[i](1 / x[i]) around it
+        """,
+    ),
+    (
+        "p[c] = e[c] / e[k]",
+        r"""
+        the sum over k could stand inside or outside of the quotient
+          p[c] = e[c] / e[k]
+                        ^^^^
+        write sum[k](e[k]) inside, or sum[k](e[c] / e[k]) around it
+        """,
+    ),
+    (
+        "s = b / (x[i] + y[i])",
+        r"""
+        the sum over i could stand inside or outside of the quotient
+          s = b / (x[i] + y[i])
+                  ^^^^^^^^^^^^^
+        write sum[i](x[i] + y[i]) inside, or sum[i](b / (x[i] + y[i])) around it
+        """,
+    ),
+    (
+        "h[n,k] = relu(x[n,d] W[d,k]) sigmoid(x[n,d] V[d,k])",
+        r"""
+        the sum over d could end in this product, or take in the other places of d too
+          h[n,k] = relu(x[n,d] W[d,k]) sigmoid(x[n,d] V[d,k])
+                        ^^^^^^^^^^^^^
+        use an index of its own for each sum, or write sum[d](..) around what is summed
+        """,
+    ),
+    (
+        "h[n,k] = relu(x[n,d] W[d,k]) + x[n,d] V[d,k]",
+        r"""
+        the sum over d could end in this product, or take in the other places of d too
+          h[n,k] = relu(x[n,d] W[d,k]) + x[n,d] V[d,k]
+                        ^^^^^^^^^^^^^
+        use an index of its own for each sum, or write sum[d](..) around what is summed
+        """,
+    ),
+    (
+        "r = x[i] A[i,j] x[j] / (x[i] x[i])",
+        r"""
+        the sum over i could end in this product, or take in the other places of i too
+          r = x[i] A[i,j] x[j] / (x[i] x[i])
+                                  ^^^^^^^^^
+        use an index of its own for each sum, or write sum[i](..) around what is summed
+        """,
+    ),
+    (
+        "s = (x[i] y[i]) (z[i] w[i])",
+        r"""
+        the sum over i could end in this product, or take in the other places of i too
+          s = (x[i] y[i]) (z[i] w[i])
+               ^^^^^^^^^
+        use an index of its own for each sum, or write sum[i](..) around what is summed
+        """,
+    ),
+    (
+        "s = w[i] (a[i] b[i] > 0)",
+        r"""
+        the sum over i could end in this product, or take in the other places of i too
+          s = w[i] (a[i] b[i] > 0)
+                    ^^^^^^^^^
+        use an index of its own for each sum, or write sum[i](..) around what is summed
+        """,
+    ),
+    (
+        "s = (a[i] b[i] + c[i] d[i])^2",
+        r"""
+        the sum over i could end in this product, or take in the other places of i too
+          s = (a[i] b[i] + c[i] d[i])^2
+               ^^^^^^^^^
+        use an index of its own for each sum, or write sum[i](..) around what is summed
+        """,
+    ),
+    (
+        "Z[n] /= X[n]",
+        r"""
+        /= is not supported: every name is defined once
+          Z[n] /= X[n]
+               ^^
+        give the result a name of its own, with =
+        """,
+    ),
 ]
 
 

@@ -2,12 +2,13 @@
 
 import sys
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from einback.errors import ArrayError, CompileError
-from einback.ir.build import add, broadcast, einsum, fill, ones, scale, size_of
+from einback.ir.build import add, broadcast, const, einsum, fill, ones, scale, size_of
 from einback.ir.nodes import Input, Map
 from einback.run.callable import Compiled
 from tests.interpreter import evaluate
@@ -181,3 +182,34 @@ def test_deep_programs_run() -> None:
     for k in range(10_000):
         node = Map("sin", (node,)) if k % 2 else add([node, x])
     assert np.isfinite(Compiled([node], [x])(x=np.ones(2))).all()
+
+
+def test_the_plan_tells_the_peak_of_memory() -> None:
+    A = Input("A", ("n", "n"), ())
+    node = A
+    for k in range(6):
+        node = add([node, Map("exp", (node,))])
+        node = Map("tanh", (einsum([node, A], ["ij", "jk"], "ik"),))
+        node = einsum([node, Map("greater", (A, const(0)))], ["ij", "ij"], "ij") if k == 3 else node
+    program, arrays = Compiled([node], [A]), {"A": np.full((400, 400), 0.01)}
+    program(arrays)
+    tracemalloc.start()
+    try:
+        program(arrays)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    planned = program.plan().peak_bytes
+    assert planned < 2.2 * 8 * 400 * 400
+    assert abs(peak - planned) < 0.1 * planned
+
+
+def test_an_array_overwritten_in_another_layout_is_still_given_in_order() -> None:
+    A, B, C = (Input(name, sizes, ()) for name, sizes in (("A", ("n", "m")), ("B", ("m", "k")), ("C", ("k", "n"))))
+    roots = [
+        add([einsum([Map("exp", (A,))], ["nm"], "mn"), einsum([B, C], ["mk", "kn"], "mn")]),
+        einsum([Map("exp", (A,)), Map("tanh", (einsum([B, C], ["mk", "kn"], "mn"),))], ["nm", "mn"], "mn"),
+    ]
+    program = Compiled(roots, [A, B, C], structure=[0, 1])
+    for result in program(A=np.ones((2, 3)), B=np.ones((3, 4)), C=np.ones((4, 2))):
+        assert result.flags.c_contiguous

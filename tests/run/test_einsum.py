@@ -85,6 +85,7 @@ def test_diagonals_are_written(spec: str, pattern: str) -> None:
         ("abc,ac->ab", "t1 = (T0 @ T1[..., None])[..., 0]"),
         ("abcd,cdef->abef", "t1 = (T0.reshape(6, 20) @ T1.reshape(20, 6)).reshape(2, 3, 2, 3)"),
         ("bca,cad->bd", "t1 = T0.reshape(3, 8) @ T1.reshape(8, 5)"),
+        ("abcd,bd->abc", "t1 = (T0 @ T1[..., None])[..., 0]"),
         ("aa->", "t1 = T0.diagonal().sum()"),
         ("ab->", "t1 = T0.sum()"),
         ("ab->b", "t1 = T0.sum(axis=0)"),
@@ -105,6 +106,11 @@ def test_an_axis_of_length_one_is_no_contraction() -> None:
     assert "    t1 = x[:, 0, None] * y[0]\n" in program.source(n=3, m=4)
     given = np.ones((3, 1)), np.arange(4.0)[None]
     np.testing.assert_array_equal(program(x=given[0], y=given[1]), given[0] @ given[1])
+
+
+def test_an_empty_sum_is_zero_whatever_it_would_be_multiplied_with() -> None:
+    x, s = Input("x", ("n",), ()), Input("s", (), ())
+    assert Compiled([einsum([x, s], ["n", ""], "")], [x, s])(x=np.ones(0), s=np.inf) == 0
 
 
 def test_half_precision_sums_accumulate_in_single() -> None:

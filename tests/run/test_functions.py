@@ -111,6 +111,34 @@ def test_an_array_that_is_read_last_is_overwritten() -> None:
     ]
 
 
+def test_a_view_that_refuses_to_be_written_is_not_overwritten() -> None:
+    S = Input("S", ("n", "n"), ())
+    node = Map("tanh", (einsum([Map("exp", (S,))], ["ii"], "i"),))
+    result = Compiled([node], [S])(S=np.diag([0.0, 1.0]))
+    np.testing.assert_array_equal(result, np.tanh(np.exp([0.0, 1.0])))
+
+
+def test_a_diagonal_that_is_read_twice_is_not_overwritten() -> None:
+    S, diagonal = Input("S", ("n", "n"), ()), einsum([x], ["i"], "ii")
+    program = Compiled([add([diagonal, S]), einsum([diagonal, S], ["ij", "kj"], "ik")], [x, S], structure=(0, 1))
+    given = {"x": np.array([1.0, 2.0]), "S": np.ones((2, 2))}
+    plus, product = program(given)
+    np.testing.assert_array_equal(plus, np.diag(given["x"]) + 1)
+    np.testing.assert_array_equal(product, np.diag(given["x"]) @ np.ones((2, 2)))
+
+
+def test_weights_join_unless_others_read_what_they_scale() -> None:
+    half = scale(x, Fraction(1, 2))
+    assert lines(scale(Map("exp", (half,)), 3)) == ["t1 = 0.5 * x", "np.exp(t1, out=t1)", "t1 *= 3"]
+    assert lines(scale(add([half, y]), 4)) == ["t1 = 4 * (0.5 * x + y)"]
+    assert lines(add([half, y])) == ["t1 = 0.5 * x + y"]
+    assert lines(Map("exp", (half,)), scale(half, 3)) == [
+        "t1 = 0.5 * x",
+        "t2 = np.exp(t1)",
+        "t3 = np.multiply(3, t1, out=t1)",
+    ]
+
+
 def test_a_bias_is_added_in_place() -> None:
     W, c = Input("W", ("m", "k"), ()), Input("c", ("k",), ())
     product = einsum([X, W], ["nm", "mk"], "nk")
@@ -124,6 +152,7 @@ def test_wheres_of_two_numbers_have_the_dtype_of_the_condition() -> None:
     (result,) = compiled(node)(x=np.array([-1, 1], np.float32))
     assert result.dtype == np.float32
     np.testing.assert_array_equal(result, np.array([0.1, 1], np.float32))
+    assert lines(node, x=np.ones(2, np.float32)) == ["t1 = np.where(x > 0, np.float32(1), 0.1)"]
 
 
 def test_numbers_that_only_numpy_computes() -> None:

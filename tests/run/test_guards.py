@@ -83,6 +83,14 @@ def test_cupy_arrays_are_not_copied_silently(program: Compiled) -> None:
     assert str(error.value) == "X is a CuPy array; programs run on NumPy so far\npass cupy.asnumpy(X)"
 
 
+def test_objects_are_looked_at_in_every_call() -> None:
+    program = Compiled([X], [X])
+    program(X=np.array([[1]], object))
+    with pytest.raises(ArrayError) as error:
+        program(X=np.array([[0.5]], object))
+    assert str(error.value) == "X holds objects of type float; object arrays hold Python integers"
+
+
 def test_foreign_byte_order_and_subclasses_that_are_plain(program: Compiled, tmp_path) -> None:
     want = program(GOOD)
     swapped = {name: array.astype(array.dtype.newbyteorder()) for name, array in GOOD.items()}
@@ -92,4 +100,4 @@ def test_foreign_byte_order_and_subclasses_that_are_plain(program: Compiled, tmp
     result = program({**GOOD, "X": mapped})
     assert type(result) is np.ndarray
     np.testing.assert_array_equal(result, want)
-    assert result.dtype.isnative
+    assert Compiled([X], [X])(X=swapped["X"]).dtype.isnative
