@@ -17,6 +17,9 @@ def flatten(structure: Any, what: str) -> list[Tensor]:
         case Tensor():
             return [structure]
         case dict():
+            for key in structure:
+                if not isinstance(key, str | int):
+                    raise EinbackError(f"the keys of {what} are strings or whole numbers, not {key!r}")
             return [leaf for part in structure.values() for leaf in flatten(part, what)]
         case list() | tuple():
             return [leaf for part in structure for leaf in flatten(part, what)]

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from einback.formula.forms import walk
 from einback.formula.latex import LatexWriter, tensor_latex
 from einback.formula.names import Names
 from einback.formula.program import Program, Statement, arrange
 from einback.formula.unicode import TextWriter
 from einback.ir.nodes import Node
+from einback.ir.walk import children
 
 __all__ = ["Names", "expression", "latex", "line", "text", "texts"]
 
@@ -44,7 +46,7 @@ def expression(root: Node, names: Names) -> str:
 
 def line(node: Node, name: str, given: Mapping[Node, str], names: Names) -> str:
     """One step of a program on one line, with the nodes in `given` read by name."""
-    known = {part: own for part, own in given.items() if part is not node}
+    known = {part: given[part] for part in walk(children(node), given) if part in given}
     program = arrange([node], [name], [names], known)
     result = program.results[0]
     writer = TextWriter(result.chosen, program.names, whole=False)

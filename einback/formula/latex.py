@@ -128,7 +128,8 @@ class LatexWriter:
             return rf"\sqrt{{{self.expression(tree.base)}}}"
         base = self.factor(tree.base)
         raised = not isinstance(tree.base, Ref) or "^" in base
-        if raised and not base.endswith(r"\right)") and not isinstance(tree.base, Number | SizeOf):
+        plain = isinstance(tree.base, SizeOf) or (isinstance(tree.base, Number) and not base.startswith(r"\frac"))
+        if raised and not plain and not base.endswith(r"\right)"):
             base = _bracketed(base)
         exponent = tree.exponent
         shown = str(exponent.value) if isinstance(exponent, Number) else self.expression(exponent)

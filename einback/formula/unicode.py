@@ -105,9 +105,12 @@ class TextWriter:
         return f"sum[{name}](ones[{name}])"
 
     def call(self, tree: Call) -> str:
-        args = [self.expression(arg) for arg in tree.args]
         template = row(tree.fn).text
-        return template.format(*args) if template else f"{tree.fn}({', '.join(args)})"
+        if template:  # comparisons do not chain: one inside another stands in parentheses
+            args = [self.factor(arg) if _is_comparison(arg) else self.expression(arg) for arg in tree.args]
+            return template.format(*args)
+        args = [self.expression(arg) for arg in tree.args]
+        return f"{tree.fn}({', '.join(args)})"
 
     def power(self, tree: Power) -> str:
         if tree.root:
@@ -131,9 +134,13 @@ def number(value: Value) -> str:
     >>> number(Fraction(-1, 2)), number(0.1), number(float("nan"))
     ('-1/2', '0.1', '(inf - inf)')
     """
-    if math.isnan(value):
+    if isinstance(value, float) and math.isnan(value):
         return "(inf - inf)"
     return str(value) if isinstance(value, Fraction) else repr(value)
+
+
+def _is_comparison(tree: Tree) -> bool:
+    return isinstance(tree, Call) and row(tree.fn).predicate
 
 
 def _side_by_side(factors: list[str]) -> str:

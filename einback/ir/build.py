@@ -34,6 +34,7 @@ __all__ = [
     "zeros",
 ]  # fmt: skip
 
+_LONGEST = 1024  # bits: larger numbers are infinite as floats
 _SIMPLE = 1 << 20  # a float whose exact value has a denominator up to this is kept as a fraction
 
 
@@ -43,17 +44,17 @@ def exact(value: object) -> Number:
     >>> exact(0.5), exact(3), exact(0.1)
     (Fraction(1, 2), Fraction(3, 1), 0.1)
     """
-    if isinstance(value, Fraction):
-        return value
-    if isinstance(value, int):
-        return Fraction(value)
+    if isinstance(value, Fraction | int):
+        fraction = Fraction(value)
+        small = fraction.numerator.bit_length() < _LONGEST
+        return fraction if small else math.inf if fraction > 0 else -math.inf
     number = float(value)  # type: ignore[arg-type]
     if math.isnan(number):
         return math.nan  # one object, so that it is found again: NaN does not equal itself
     if math.isinf(number):
         return number
-    fraction = Fraction(number)
-    return fraction if fraction.denominator <= _SIMPLE else number
+    short = Fraction(number)
+    return short if short.denominator <= _SIMPLE else number
 
 
 def const(value: object) -> Const:

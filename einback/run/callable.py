@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -153,7 +153,7 @@ class Compiled:
         sizes = {
             name: int(value)
             for name, value in values.items()
-            if name in self._symbols and name not in known and isinstance(value, int | np.integer)
+            if name in self._symbols and name not in known and _is_length(value)
         }
         refuse_unknown([name for name in values if name not in sizes], known)
         return {name: value for name, value in values.items() if name not in sizes}, sizes
@@ -288,6 +288,10 @@ def _remember(cache: dict[Key, _Specialised], key: Key, made: _Specialised) -> N
     cache[key] = made
     if len(cache) > _KEPT:
         del cache[next(iter(cache))]
+
+
+def _is_length(value: object) -> TypeGuard[int]:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 0
 
 
 def _is_shape(value: object) -> bool:

@@ -47,7 +47,7 @@ def combine(values: Sequence[Value], dtype: DType, write: Callable[[list[Expr]],
 def infix(emitter: Emitter, sign: str, a: Value, b: Value, dtype: DType) -> Value:
     """a sign b. Operands stay pending where NumPy can reuse their temporaries, or there is nothing to reuse."""
     a, b = emitter.inline(a), emitter.inline(b)
-    if not a.named and a.dtype == dtype and a.shape != b.shape and a.shape and b.shape:
+    if not a.named and a.dtype == dtype and None not in a.axes and None in b.axes and b.shape:
         a = emitter.settled(a)  # b repeats: as an operator this would make another array, `a += b` does not
     if sign in "-/" and not b.named and b.dtype == dtype and prod(b.shape) * dtype.itemsize >= _LARGE:
         b = emitter.settled(b)  # NumPy reuses temporaries, but not a right one of these

@@ -342,7 +342,8 @@ ERRORS = {
     ),
     "integers at call time": (
         lambda: eb.evaluate(eb.grad(eb.sum(X * X), X), X=[[1, 2]]),
-        "a result is the derivative by X, and the array for it holds int64\npass floats for X: integers have no gradient",
+        "a result is the derivative by X, and the array for it holds int64\n"
+        "pass floats for X: integers have no gradient",
     ),
     "NumPy's functions": (
         lambda: np.mean(X),

@@ -206,10 +206,8 @@ def test_the_plan_tells_the_peak_of_memory() -> None:
 
 def test_an_array_overwritten_in_another_layout_is_still_given_in_order() -> None:
     A, B, C = (Input(name, sizes, ()) for name, sizes in (("A", ("n", "m")), ("B", ("m", "k")), ("C", ("k", "n"))))
-    roots = [
-        add([einsum([Map("exp", (A,))], ["nm"], "mn"), einsum([B, C], ["mk", "kn"], "mn")]),
-        einsum([Map("exp", (A,)), Map("tanh", (einsum([B, C], ["mk", "kn"], "mn"),))], ["nm", "mn"], "mn"),
-    ]
-    program = Compiled(roots, [A, B, C], structure=[0, 1])
-    for result in program(A=np.ones((2, 3)), B=np.ones((3, 4)), C=np.ones((4, 2))):
+    other = Map("tanh", (einsum([B, C], ["mk", "kn"], "mn"),))
+    turned = add([einsum([Map("exp", (A,))], ["nm"], "mn"), broadcast(x, ("m", "n"), [1])])
+    program = Compiled([einsum([turned, other], ["mn", "mn"], "mn"), other], [A, B, C, x], structure=[0, 1])
+    for result in program(A=np.ones((2, 3)), B=np.ones((3, 4)), C=np.ones((4, 2)), x=np.ones(2)):
         assert result.flags.c_contiguous

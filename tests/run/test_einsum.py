@@ -100,6 +100,14 @@ def test_spelling(spec: str, code: str) -> None:
     assert found == [code]
 
 
+def test_a_diagonal_of_a_product_whose_axes_were_turned() -> None:
+    S, T = Input("S", ("n", "n", "a"), ()), Input("T", ("d", "n", "a"), ())
+    program = Compiled([einsum([einsum([S, T], ["bca", "dca"], "bcd")], ["iid"], "id")], [S, T])
+    rng = np.random.default_rng(0)
+    given = {"S": rng.normal(size=(3, 3, 2)), "T": rng.normal(size=(4, 3, 2))}
+    np.testing.assert_allclose(program(given), np.einsum("iia,dia->id", *given.values()), rtol=1e-12)
+
+
 def test_an_axis_of_length_one_is_no_contraction() -> None:
     tensors = [Input("x", ("n", 1), ()), Input("y", (1, "m"), ())]
     program = Compiled([einsum(tensors, ["nk", "km"], "nm")], tensors)
