@@ -103,10 +103,12 @@ def viewed(value: Value, labels: Labels, out: Labels) -> Value:
 
 
 def _diagonal(value: Value, p: int, q: int) -> Value:
-    """The value without its axis q, read where it equals axis p; planning leaves no diagonal of what repeats."""
+    """The value without its axis q, read where it equals axis p."""
     first, second = value.axes[p], value.axes[q]
-    assert first is not None
-    assert second is not None
+    if first is None or second is None:  # what repeats along one of the axes is its own diagonal
+        merged = list(value.axes)
+        merged[p] = first if second is None else second
+        return replace(value, axes=(*merged[:q], *merged[q + 1 :]))
     low, high = sorted((first, second))
     left = [k for k in range(len(value.shape)) if k not in (low, high)]
     place = {axis: k for k, axis in enumerate(left)} | {low: len(left)}  # NumPy puts the diagonal last

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from einback.errors import CompileError
-from einback.ir.build import add, broadcast, const, einsum, multiply, ones, power, quotient, scale
+from einback.ir.build import add, broadcast, const, einsum, fill, multiply, ones, power, quotient, scale
 from einback.ir.nodes import Input, Map, Node, Reduce
 from einback.rules.scalar import TABLE
 from einback.run.callable import Compiled
@@ -160,6 +160,12 @@ def test_numbers_that_only_numpy_computes() -> None:
     assert compiled(root, multiply(x, root))(x=np.ones(2, np.float32))[1].dtype == np.float32
 
 
+def test_diagonals_of_what_is_one_number_everywhere() -> None:
+    everywhere = Map("exp", (fill(("n", "n"), 2),))
+    (result,) = compiled(multiply(x, einsum([everywhere], ["ii"], "i")))(x=np.ones(3))
+    np.testing.assert_allclose(result, np.exp([2, 2, 2]))
+
+
 @pytest.mark.parametrize(
     "values", [[1e4, -1e4], [-np.inf, -np.inf], [np.inf, 1], [-np.inf, 2], [np.nan, 1], [1e308, 1e308]]
 )
@@ -186,3 +192,11 @@ def test_functions_of_objects_are_refused() -> None:
     with pytest.raises(CompileError) as error:
         compiled(Map("exp", (x,)))(x=np.array([1, 2], object))
     assert str(error.value) == "exp is not defined for object arrays, which hold exact integers"
+
+
+def test_a_step_that_is_the_identity_makes_a_copy() -> None:
+    whole = Map("floor", (x,))
+    program = Compiled([add([whole, y])], [x, y], names={whole: "whole"})
+    given = {"x": np.arange(3), "y": np.ones(3, int)}
+    np.testing.assert_array_equal(program(given), [1, 2, 3])
+    np.testing.assert_array_equal(given["x"], [0, 1, 2])
