@@ -13,7 +13,24 @@ from typing import Any
 
 import numpy as np
 
-from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Node, Number, Ones, Reduce
+from einback.ir.extents import evaluate as evaluate_size
+from einback.ir.extents import is_formula, symbols_in
+from einback.ir.nodes import (
+    Add,
+    Const,
+    Delta,
+    Einsum,
+    Input,
+    Map,
+    Matrix,
+    Node,
+    Number,
+    OneHot,
+    Ones,
+    Range,
+    Reduce,
+    Window,
+)
 from einback.ir.sizes import Classes, Equality, Size
 from einback.ir.walk import inputs_of, postorder
 from einback.rules.scalar import TABLE
@@ -44,6 +61,8 @@ def evaluate(
 def _value(node: Node, done: Mapping[Node, np.ndarray], arrays: Mapping[str, np.ndarray], classes: Classes) -> Any:
     def length(size: Size) -> int:
         found = classes.find(size)
+        if isinstance(found, str) and is_formula(found):
+            return evaluate_size(found, {name: length(name) for name in symbols_in(found)})
         assert isinstance(found, int), f"no size for {size}"
         return found
 
@@ -56,6 +75,14 @@ def _value(node: Node, done: Mapping[Node, np.ndarray], arrays: Mapping[str, np.
             return np.eye(length(node.size), dtype=int)
         case Ones():
             return np.ones(length(node.size), dtype=int)
+        case Range():
+            return np.arange(length(node.size))
+        case Window():
+            return _window([length(size) for size in node.shape], [length(s) for s in node.steps], length(node.offset))
+        case OneHot():
+            return (done[node.ids][..., None] == np.arange(length(node.size))).astype(int)
+        case Matrix():
+            return _MATRIX[node.fn](done[node.arg])
         case Einsum():
             return _einsum([done[operand] for operand in node.operands], node.labels, node.out)
         case Add():
@@ -65,6 +92,24 @@ def _value(node: Node, done: Mapping[Node, np.ndarray], arrays: Mapping[str, np.
         case Reduce():
             return _reduce(node.fn, done[node.arg], node.axes)
     raise TypeError(f"unknown node {node!r}")
+
+
+_MATRIX: Mapping[str, Any] = {
+    "inv": np.linalg.inv,
+    "det": np.linalg.det,
+    "logdet": lambda a: np.linalg.slogdet(a)[1],
+    "sign": lambda a: np.linalg.slogdet(a)[0],
+    "cholesky": np.linalg.cholesky,
+    "eigvalsh": np.linalg.eigvalsh,
+    "eigvecs": lambda a: np.linalg.eigh(a)[1],
+}
+
+
+def _window(shape: Sequence[int], steps: Sequence[int], offset: int) -> np.ndarray:
+    place = np.full(shape[1:], offset)
+    for axis, step in enumerate(steps):
+        place += step * np.arange(shape[axis + 1]).reshape([-1 if k == axis else 1 for k in range(len(steps))])
+    return (np.arange(shape[0]).reshape(-1, *(1 for _ in steps)) == place).astype(int)
 
 
 def _number(value: Number) -> Any:

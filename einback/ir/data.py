@@ -13,7 +13,22 @@ from fractions import Fraction
 from typing import Any
 
 from einback.errors import EinbackError
-from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Node, Number, Ones, Reduce
+from einback.ir.nodes import (
+    Add,
+    Const,
+    Delta,
+    Einsum,
+    Input,
+    Map,
+    Matrix,
+    Node,
+    Number,
+    OneHot,
+    Ones,
+    Range,
+    Reduce,
+    Window,
+)
 from einback.ir.verify import fault
 from einback.ir.walk import postorder
 
@@ -38,8 +53,12 @@ def _fields(node: Node, place: dict[Node, int]) -> list[Any]:
             return [node.name, list(node.sizes), list(node.facts)]
         case Const():
             return [_number(node.value)]
-        case Delta() | Ones():
+        case Delta() | Ones() | Range():
             return [node.size]
+        case Window():
+            return [node.size, list(node.sizes), list(node.steps), node.offset]
+        case OneHot():
+            return [place[node.ids], node.size]
         case Einsum():
             return [[place[op] for op in node.operands], [list(term) for term in node.labels], list(node.out)]
         case Add():
@@ -48,6 +67,8 @@ def _fields(node: Node, place: dict[Node, int]) -> list[Any]:
             return [node.fn, [place[arg] for arg in node.args]]
         case Reduce():
             return [node.fn, place[node.arg], list(node.axes)]
+        case Matrix():
+            return [node.fn, place[node.arg], node.keeps]
         case _:
             raise TypeError(f"unknown node {type(node).__name__}")
 
@@ -65,12 +86,16 @@ _READERS: dict[str, Callable[..., Node]] = {
     "Const": lambda made, value: Const(_read_number(value)),
     "Delta": lambda made, size: Delta(size),
     "Ones": lambda made, size: Ones(size),
+    "Range": lambda made, size: Range(size),
+    "Window": lambda made, size, sizes, steps, offset: Window(size, tuple(sizes), tuple(steps), offset),
+    "OneHot": lambda made, ids, size: OneHot(made[ids], size),
     "Einsum": lambda made, ops, labels, out: Einsum(
         tuple(made[k] for k in ops), tuple(tuple(term) for term in labels), tuple(out)
     ),
     "Add": lambda made, terms, weights: Add(tuple(made[k] for k in terms), tuple(map(_read_number, weights))),
     "Map": lambda made, fn, args: Map(str(fn), tuple(made[k] for k in args)),
     "Reduce": lambda made, fn, arg, axes: Reduce(str(fn), made[arg], tuple(axes)),
+    "Matrix": lambda made, fn, arg, keeps: Matrix(str(fn), made[arg], int(keeps)),
 }
 
 

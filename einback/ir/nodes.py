@@ -2,11 +2,15 @@
 
     node    ::= Input(name, sizes, facts)            an array the caller supplies
               | Const(value)                         a number, exact where it can be
-              | Delta(size) | Ones(size)             structural operands: identity matrix, vector of ones
+              | Delta(size) | Ones(size)             structural operands: identity matrix, vector of ones,
+              | Range(size)                          the numbers 0 .. size-1,
+              | Window(size, sizes, steps, offset)   one where p = offset + the sum of steps * indices,
+              | OneHot(ids, size)                    one where p = ids[..]
               | Einsum(operands, labels, out)        the sum of products over every label not in `out`
               | Add(terms, weights)                  a weighted sum of terms of one shape
               | Map(fn, args)                        an elementwise function, a row of the scalar table
               | Reduce(fn, arg, axes)                max, min, prod or logsumexp over axes
+              | Matrix(fn, arg, keeps)               a function of square matrices, a row of the matrix table
 
 Axes are positions. Labels inside an `Einsum` are small integers numbered by first appearance (operands in
 order, then `out`), so that renaming an index does not make another node; a label may stand several times
@@ -26,7 +30,23 @@ from weakref import WeakValueDictionary
 from einback.errors import ShapeError
 from einback.ir.sizes import Size, merge_shapes, merge_sizes
 
-__all__ = ["Add", "Const", "Delta", "Einsum", "Input", "Map", "Node", "Number", "Ones", "Reduce", "Shape"]
+__all__ = [
+    "Add",
+    "Const",
+    "Delta",
+    "Einsum",
+    "Input",
+    "Map",
+    "Matrix",
+    "Node",
+    "Number",
+    "OneHot",
+    "Ones",
+    "Range",
+    "Reduce",
+    "Shape",
+    "Window",
+]  # fmt: skip
 
 Number: TypeAlias = Fraction | float
 Shape: TypeAlias = tuple[Size, ...]
@@ -122,6 +142,45 @@ class Ones(Node):
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True, repr=False)
+class Range(Node):
+    """The vector 0, 1, .., size - 1: the value of an index, to compare indices."""
+
+    size: Size
+
+    def __post_init__(self) -> None:
+        self._seal((self.size,), self.size)
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True, repr=False)
+class Window(Node):
+    """The tensor w[p, i, ..] that is one where p = offset + steps[0] i + .., and zero elsewhere.
+
+    Summed over p against x[p] it reads x[offset + steps[0] i + ..], zero where that lies outside of the axis: strides,
+    dilation, padding. Summed over the others it adds windows up where they overlap. With the steps of a number
+    system (i * len(j) + j) it fuses axes into one. Without a negative step or offset every window lies inside.
+    """
+
+    size: Size
+    sizes: Shape
+    steps: tuple[Size, ...]
+    offset: Size
+
+    def __post_init__(self) -> None:
+        self._seal((self.size, *self.sizes), self.size, self.sizes, self.steps, self.offset)
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True, repr=False)
+class OneHot(Node):
+    """The tensor h[.., p] that is one where p = ids[..]: against x[p] it gathers, summed over ids it scatters."""
+
+    ids: Node
+    size: Size
+
+    def __post_init__(self) -> None:
+        self._seal((*self.ids.shape, self.size), self.size, self.ids)
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True, repr=False)
 class Einsum(Node):
     """out = sum over the labels not in `out` of the product of the operands' entries."""
 
@@ -182,3 +241,16 @@ class Reduce(Node):
     def __post_init__(self) -> None:
         shape = tuple(s for k, s in enumerate(self.arg.shape) if k not in self.axes)
         self._seal(shape, self.fn, self.axes, self.arg)
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True, repr=False)
+class Matrix(Node):
+    """A function of square matrices, the last two axes of `arg`; of these the result keeps 2, 1 or 0."""
+
+    fn: str
+    arg: Node
+    keeps: int
+
+    def __post_init__(self) -> None:
+        batch, side = self.arg.shape[:-2], merge_sizes(*self.arg.shape[-2:])
+        self._seal((*batch, *(side,) * self.keeps), self.fn, self.keeps, self.arg)

@@ -18,7 +18,8 @@ Equality = tuple[Size, Size]
 
 
 def merge_sizes(a: Size, b: Size) -> Size:
-    """The size of an axis known under two sizes: the integer if there is one, else the smaller name.
+    """The size of an axis known under two sizes: the integer if there is one, else the smaller name, names before
+    formulas.
 
     >>> merge_sizes("n", 3), merge_sizes("n", "m")
     (3, 'm')
@@ -29,7 +30,7 @@ def merge_sizes(a: Size, b: Size) -> Size:
         if isinstance(b, int):
             raise ShapeError(f"sizes {a} and {b} meet on one axis")
         return a
-    return b if isinstance(b, int) else min(a, b)
+    return b if isinstance(b, int) else min(a, b, key=lambda size: (not size.isidentifier(), size))
 
 
 def merge_shapes(a: tuple[Size, ...], b: tuple[Size, ...]) -> tuple[Size, ...]:

@@ -8,7 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Node, Number, Ones, Reduce
+from einback.ir.nodes import (
+    Add,
+    Const,
+    Delta,
+    Einsum,
+    Input,
+    Map,
+    Matrix,
+    Node,
+    Number,
+    OneHot,
+    Ones,
+    Range,
+    Reduce,
+    Window,
+)
 from einback.ir.walk import children, postorder
 
 __all__ = ["dump", "fault", "verify"]
@@ -40,7 +55,13 @@ def fault(node: Node) -> str:
         case Const():
             exact_or_float = isinstance(node.value, Fraction | float)
             return "" if exact_or_float else f"a constant of type {type(node.value).__name__}"
-        case Input() | Delta() | Ones():
+        case Matrix():
+            keeps = "" if 0 <= node.keeps <= 2 else f"the result keeps {node.keeps} axes"
+            return keeps or ("" if node.arg.rank >= 2 else f"a matrix of {node.arg.rank} axes")
+        case Window():
+            same = len(node.sizes) == len(node.steps)
+            return "" if same else f"{len(node.steps)} steps for {len(node.sizes)} indices"
+        case Input() | Delta() | Ones() | Range() | OneHot():
             return ""
         case _:
             return f"unknown node {type(node).__name__}"
@@ -92,8 +113,14 @@ def _describe(node: Node) -> str:
             return f"input {node.name}{''.join(' ' + fact for fact in node.facts)}"
         case Const():
             return f"const {number_text(node.value)}"
-        case Delta() | Ones():
+        case Delta() | Ones() | Range():
             return f"{type(node).__name__.lower()} {node.size}"
+        case OneHot():
+            return f"onehot {node.size} "
+        case Window():
+            return f"window {node.size} {list(node.sizes)} {list(node.steps)} {node.offset}"
+        case Matrix():
+            return f"matrix {node.fn} "
         case Einsum():
             terms = ",".join(".".join(map(str, labels)) for labels in node.labels)
             return f"einsum {terms}->{'.'.join(map(str, node.out))} "

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Node, Ones, Reduce
+from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Matrix, Node, OneHot, Ones, Range, Reduce, Window
 
 __all__ = ["children", "count_uses", "depends_on", "inputs_of", "postorder", "rebuild", "substitute", "transform"]
 
@@ -22,9 +22,11 @@ def children(node: Node) -> tuple[Node, ...]:
             return node.terms
         case Map():
             return node.args
-        case Reduce():
+        case Reduce() | Matrix():
             return (node.arg,)
-        case Input() | Const() | Delta() | Ones():
+        case OneHot():
+            return (node.ids,)
+        case Input() | Const() | Delta() | Ones() | Range() | Window():
             return ()
         case _:
             raise TypeError(f"unknown node {type(node).__name__}")
@@ -44,6 +46,10 @@ def rebuild(node: Node, new: Sequence[Node]) -> Node:
             return Map(node.fn, fresh)
         case Reduce():
             return Reduce(node.fn, fresh[0], node.axes)
+        case Matrix():
+            return Matrix(node.fn, fresh[0], node.keeps)
+        case OneHot():
+            return OneHot(fresh[0], node.size)
         case _:
             raise TypeError(f"{type(node).__name__} has no children to replace")
 

@@ -21,6 +21,7 @@ from typing import Any
 from einback.ir.build import add, broadcast, const, einsum, exact, is_zero, ones, power, reduce, scale, zeros
 from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones
 from einback.rules.engine import Surroundings
+from einback.rules.relations import is_relation
 from einback.rules.structure import embeds
 
 __all__ = [
@@ -96,14 +97,19 @@ def collect_powers(node: Node, _: Surroundings) -> Node | None:
     return einsum(operands, terms, node.out)
 
 
-def distribute_diagonals(node: Node, _: Surroundings) -> Node | None:
-    """(D + R) y -> D y + R y, where D writes a diagonal: the sum of a diagonal and a full tensor is not formed."""
+def distribute_diagonals(node: Node, around: Surroundings) -> Node | None:
+    """(D + R) y -> D y + R y, where D writes a diagonal: the sum of a diagonal and a full tensor is not formed.
+
+    It waits until the sum is settled: what turns out to be one diagonal is not distributed.
+    """
     assert isinstance(node, Einsum)
     sums = [op for op in node.operands if isinstance(op, Add) and len(op.terms) > 1 and any(map(embeds, op.terms))]
     if len(sums) > _MOST_DISTRIBUTED:
         return None
     for k, operand in enumerate(node.operands):
         if operand not in sums or not isinstance(operand, Add) or _passes_through(node, k):
+            continue
+        if not around.settled(operand):
             continue
         pairs = list(zip(operand.terms, operand.weights, strict=True))
         thin = [pair for pair in pairs if embeds(pair[0])]
@@ -125,6 +131,8 @@ def sum_of_contractions(node: Node, around: Surroundings) -> Node | None:
     k = large[0]
     operand = node.operands[k]
     if not isinstance(operand, Add) or not around.once(operand) or set(node.out) >= set(node.labels[k]):
+        return None
+    if any(map(is_relation, node.operands)):
         return None
     if len(operand.terms) == 1 or not any(map(_is_contraction, operand.terms)):
         return None
@@ -182,7 +190,11 @@ def masks_select(node: Node, _: Surroundings) -> Node | None:
         if not slots:
             continue
         own = set(term)
-        absorbed = [m for m, other in enumerate(node.labels) if m != k and other and set(other) <= own]
+        absorbed = [
+            m
+            for m, (factor, other) in enumerate(zip(node.operands, node.labels, strict=True))
+            if m != k and other and set(other) <= own and not is_relation(factor)
+        ]
         if not absorbed:
             continue
         kept = choice.args[slots[0]]

@@ -42,6 +42,7 @@ from einback.rules.products import (
     softmax_of_exponentials,
     sum_of_contractions,
 )
+from einback.rules.relations import relate
 from einback.rules.structure import (
     delta_alone,
     diagonal_inward,
@@ -62,8 +63,8 @@ LOCAL: dict[type[Node], tuple[Rule, ...]] = {
         pull_numbers,
         drop_ones,
         peel_operands,
+        relate,
         diagonal_inward,
-        distribute_diagonals,
         collect_powers,
         softmax_of_exponentials,
         masked_relu,
@@ -84,7 +85,7 @@ LOCAL: dict[type[Node], tuple[Rule, ...]] = {
 }
 
 SHARING: dict[type[Node], tuple[Rule, ...]] = {
-    Einsum: (merge_nested, sum_of_contractions),
+    Einsum: (distribute_diagonals, merge_nested, sum_of_contractions),
     Add: (flatten_sum, scaled_sum),
 }
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from einback.ir.build import einsum, ones, size_of
-from einback.ir.nodes import Add, Const, Delta, Einsum, Map, Node, Ones
+from einback.ir.nodes import Add, Const, Delta, Einsum, Map, Node, Ones, Window
 from einback.ir.walk import rebuild
 from einback.rules.engine import Surroundings
+from einback.rules.relations import flattens, is_relation, is_window_view, merge_barrier, stays_inside
 
 __all__ = [
     "broadcast_axes",
@@ -162,13 +163,22 @@ def _core(node: Einsum) -> tuple[Node, Term, list[tuple[Node, Term]]] | None:
     return einsum([op for op, _ in pairs], [term for _, term in pairs], out), out, beside
 
 
+def _reads_inside(node: Einsum, k: int, inner: Einsum) -> bool:
+    """Whether other relations read the k-th operand, if at all, as windows of windows or undoing a flattening."""
+    others = [(op, term) for op, term in zip(node.operands, node.labels, strict=True) if is_relation(op)]
+    touching = [op for op, term in others if not set(term).isdisjoint(node.labels[k])]
+    if any(isinstance(op, Window) and flattens(op) for op in inner.operands):
+        return all(op in inner.operands for op in touching)
+    return all(isinstance(op, Window) and stays_inside(op) for op in touching)
+
+
 def peel_operands(node: Node, _: Surroundings) -> Node | None:
     """An operand that is a view, a broadcast or an embedded diagonal gives its core and its labels."""
     assert isinstance(node, Einsum)
     for k, operand in enumerate(node.operands):
         if not isinstance(operand, Einsum) or is_size(operand):
             continue
-        if _is_view(operand):
+        if _is_view(operand) or (is_window_view(operand) and _reads_inside(node, k, operand)):
             return inline(node, k, operand)
         parts = _core(operand)
         if parts is not None:
@@ -190,6 +200,8 @@ def merge_nested(node: Node, around: Surroundings) -> Node | None:
             return None
     for k, operand in enumerate(node.operands):
         if isinstance(operand, Einsum) and not is_size(operand) and around.once(operand):
+            if around.merging and merge_barrier(node, k, operand):
+                continue
             if len(node.operands) + len(operand.operands) - 1 <= _MOST_MERGED:
                 return inline(node, k, operand)
     return None
