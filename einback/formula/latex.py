@@ -17,7 +17,25 @@ from itertools import pairwise
 from typing import Final
 
 from einback.formula.names import IndexNames
-from einback.formula.tree import Call, Eye, Fill, Index, Number, Over, Power, Product, Ref, SizeOf, Sum, Tree
+from einback.formula.tree import (
+    Affine,
+    Call,
+    Eye,
+    Fill,
+    Group,
+    Index,
+    Number,
+    Over,
+    Place,
+    Position,
+    Power,
+    Product,
+    Ref,
+    SizeOf,
+    Sum,
+    Tree,
+)
+from einback.formula.unicode import affine_text
 from einback.ir.nodes import Number as Value
 from einback.rules.scalar import row
 
@@ -102,6 +120,8 @@ class LatexWriter:
                 return number(tree.value)
             case Ref():
                 return tensor_latex(tree.name) + self.indices(tree.indices)
+            case Position():
+                return index_latex(self.chosen[tree.index])
             case SizeOf():
                 return f"|{index_latex(self.names.shown(tree.size) or self.names.pick(tree.size, ()))}|"
             case Eye():
@@ -135,8 +155,22 @@ class LatexWriter:
         shown = str(exponent.value) if isinstance(exponent, Number) else self.expression(exponent)
         return f"{base}^{{{shown}}}"
 
-    def indices(self, indices: Sequence[Index]) -> str:
-        return f"_{{{_listed([self.chosen[index] for index in indices])}}}" if indices else ""
+    def indices(self, places: Sequence[Place]) -> str:
+        if all(isinstance(place, Index) for place in places):
+            names = [self.chosen[place] for place in places if isinstance(place, Index)]
+            return f"_{{{_listed(names)}}}" if names else ""
+        return f"_{{{', '.join(map(self.place, places))}}}"
+
+    def place(self, place: Place) -> str:
+        match place:
+            case Index():
+                return index_latex(self.chosen[place])
+            case Ref():
+                return self.atom(place)
+            case Group():
+                return f"({' '.join(map(self.place, place.places))})"
+            case Affine():
+                return affine_text(place, [self.place(inner) for inner in place.places], " ")
 
 
 def tensor_latex(name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from einback.formula.names import IndexNames
-from einback.formula.tree import Eye, Fill, Index, Over, Ref, Tree, subtrees
+from einback.formula.tree import Eye, Fill, Index, Over, Position, Ref, Tree, subtrees
 
 __all__ = ["name_indices"]
 
@@ -32,8 +32,8 @@ class _Naming:
 
     def visit(self, tree: Tree, around: Sequence[str]) -> None:
         match tree:
-            case Ref() | Eye() | Fill():
-                for index in tree.indices:
+            case Ref() | Eye() | Fill() | Position():
+                for index in tree.free:
                     self.pick_open(index)
             case Over(over=over, body=body) if not tree.keeps:
                 for index in over:

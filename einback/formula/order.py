@@ -18,7 +18,21 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from einback.formula.tree import Call, Eye, Fill, Index, Number, Over, Power, Product, Ref, SizeOf, Tree, subtrees
+from einback.formula.tree import (
+    Call,
+    Eye,
+    Fill,
+    Index,
+    Number,
+    Over,
+    Position,
+    Power,
+    Product,
+    Ref,
+    SizeOf,
+    Tree,
+    subtrees,
+)
 from einback.rules.scalar import row
 
 __all__ = ["chain_order", "natural", "term_order"]
@@ -83,7 +97,7 @@ def _group(factor: Tree, place: dict[Index, int], contracts: bool) -> int:
 def _kind(tree: Tree) -> int:
     """How simple a factor looks."""
     match tree:
-        case Ref() | Number() | Eye() | Fill():
+        case Ref() | Number() | Eye() | Fill() | Position():
             return 0
         case Power():
             return _kind(tree.base)
@@ -105,7 +119,9 @@ def _wiring(tree: Tree, place: dict[Index, int]) -> Key:
         part = stack.pop()
         match part:
             case Ref():
-                found.append((natural(part.name), tuple(place.get(index, len(place)) for index in part.indices)))
+                found.append((natural(part.name), tuple(place.get(index, len(place)) for index in part.free)))
+            case Eye():
+                found.append((natural("δ"), tuple(place.get(index, len(place)) for index in part.free)))
             case Call() | Over():
                 found.append((natural(part.fn), ()))
             case Number():

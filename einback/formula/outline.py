@@ -12,7 +12,8 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from einback.formula.forms import is_size, log_softmax, parts, softmax, view, walk
-from einback.ir.nodes import Add, Const, Einsum, Input, Map, Node, Reduce
+from einback.formula.relations import forced_names
+from einback.ir.nodes import Add, Const, Einsum, Input, Map, Node, Range, Reduce
 from einback.rules.scalar import row
 
 __all__ = ["definitions"]
@@ -29,7 +30,8 @@ def definitions(roots: Sequence[Node], users: Container[Node], fixed: Container[
     `users` are the nodes that the user named; `fixed` ones have a name already and are not looked into.
     """
     order = [node for node in walk(roots, fixed) if node not in fixed]
-    outline = _Outline(frozenset(roots), users, fixed, _uses(order, roots, fixed))
+    forced = {part for node in order for part in forced_names(node)}
+    outline = _Outline(frozenset(roots), users, fixed, _uses(order, roots, fixed), forced)
     for node in order:
         outline.visit(node)
     return [node for node in order if node in outline.chosen]
@@ -52,6 +54,7 @@ class _Outline:
     users: Container[Node]
     fixed: Container[Node]
     uses: Counter[Node]
+    forced: Container[Node]
     chosen: set[Node] = field(default_factory=set)
     measures: dict[Node, _Measure] = field(default_factory=dict)
 
@@ -67,9 +70,9 @@ class _Outline:
             self.chosen.add(node)
 
     def worth_a_name(self, node: Node) -> bool:
-        if isinstance(node, Input | Const) or is_size(node):
+        if isinstance(node, Input | Const | Range) or is_size(node):
             return False
-        if node in self.users:
+        if node in self.users or node in self.forced:
             return True
         measure = self.measures[node]
         if view(node) is not None:
@@ -116,6 +119,8 @@ class _Outline:
             case Input():
                 self.measures[node] = _reference(node)
                 return
+            case Range():
+                width = 1
             case Einsum() if is_size(node):
                 width = 7
             case Einsum():

@@ -16,7 +16,7 @@ from einback.formula.naming import name_indices
 from einback.formula.outline import definitions
 from einback.formula.reading import Reader
 from einback.formula.summation import settled
-from einback.formula.tree import Index, Ref, Tree, references
+from einback.formula.tree import Index, Place, Ref, Tree, carried, references
 from einback.ir.nodes import Input, Node
 from einback.ir.sizes import Size
 
@@ -28,7 +28,7 @@ class Statement:
     """name[left] = body, with the names of all its indices."""
 
     name: str
-    left: tuple[Index, ...]
+    left: tuple[Place, ...]
     body: Tree
     chosen: Mapping[Index, str]
 
@@ -88,16 +88,17 @@ class _Arranger:
 
     def statement(self, node: Node, name: str, preferred: Sequence[str], again: bool = False) -> Statement:
         """The statement that defines a node; one that is defined `again` is read by its other name."""
-        left = tuple(Index(size) for size in node.shape)
+        left: tuple[Place, ...] = tuple(map(Index, node.shape)) if again else self.reader.left(node)
         chosen: dict[Index, str] = {}
-        for axis, index in enumerate(left):
-            wish = preferred[axis] if axis < len(preferred) else ""
-            chosen[index] = self.names.pick(index.size, chosen.values(), wish)
+        for axis, place in enumerate(left):
+            wish = preferred[axis] if axis < len(preferred) and isinstance(place, Index) else ""
+            for index in carried(place):
+                chosen[index] = self.names.pick(index.size, chosen.values(), wish)
         body = settled(self.reader.read(node, left) if again else self.reader.definition(node, left))
         chosen = name_indices(body, chosen, self.names)
         for ref in references(body):
             if (target := self.nodes.get(ref.name)) is not None:
-                read = tuple(chosen[index] for index in ref.indices)
+                read = tuple(chosen[place] if isinstance(place, Index) else "" for place in ref.indices)
                 if target not in self.met or _primes(read) < _primes(self.met[target]):
                     self.met[target] = read
         return Statement(name, left, body, chosen)

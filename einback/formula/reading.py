@@ -10,14 +10,19 @@ from collections.abc import Mapping, Sequence
 
 from einback.formula.forms import LogSoftmax, is_size, log_softmax_items, softmax
 from einback.formula.order import chain_order, term_order
+from einback.formula.relations import flattened, place_and_others, substituted
 from einback.formula.tree import (
     ONE,
+    Affine,
     Call,
     Eye,
     Fill,
+    Group,
     Index,
     Number,
     Over,
+    Place,
+    Position,
     Power,
     Product,
     Ref,
@@ -26,15 +31,16 @@ from einback.formula.tree import (
     Tree,
 )
 from einback.ir.build import exact
-from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Node, Ones, Reduce
+from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Node, OneHot, Ones, Range, Reduce, Window
 from einback.ir.nodes import Number as Value
+from einback.rules.relations import flattens
 
 __all__ = ["Reader", "covered"]
 
 
-def covered(tree: Tree, indices: Sequence[Index]) -> Tree:
+def covered(tree: Tree, indices: Sequence[Place]) -> Tree:
     """The tree, with ones along those of the indices that it lacks."""
-    missing = tuple(index for index in indices if index not in tree.free)
+    missing = tuple(index for index in _plain(indices) if index not in tree.free)
     return _product(ONE, [Fill(missing), tree], (), indices) if missing else tree
 
 
@@ -44,17 +50,25 @@ class Reader:
     def __init__(self, named: Mapping[Node, str]) -> None:
         self._named = named
 
-    def definition(self, node: Node, at: Sequence[Index]) -> Tree:
+    def definition(self, node: Node, at: Sequence[Place]) -> Tree:
         """The right-hand side that defines a node with `at` on its left, along which a lone number is repeated."""
         tree = self._inlined(node, at)
         lone = isinstance(tree, Number) or (isinstance(tree, Product) and not tree.factors and not tree.divisors)
         return tree if lone else covered(tree, at)
 
-    def read(self, node: Node, at: Sequence[Index]) -> Tree:
+    def left(self, node: Node) -> tuple[Place, ...]:
+        """New indices for the left side of a node's definition; what it flattens stands as a group."""
+        places: list[Place] = [Index(size) for size in node.shape]
+        for axis, k in flattened(node).items():
+            assert isinstance(node, Einsum)
+            places[axis] = Group(tuple(Index(size) for size in node.operands[k].shape[1:]))
+        return tuple(places)
+
+    def read(self, node: Node, at: Sequence[Place]) -> Tree:
         name = self._named.get(node)
         return Ref(name, tuple(at)) if name is not None else self._inlined(node, at)
 
-    def _inlined(self, node: Node, at: Sequence[Index]) -> Tree:
+    def _inlined(self, node: Node, at: Sequence[Place]) -> Tree:
         match node:
             case Input():
                 return Ref(node.name, tuple(at))
@@ -64,6 +78,13 @@ class Reader:
                 return Number(ONE)
             case Delta():
                 return Number(ONE) if at[0] is at[1] else Eye(tuple(at))
+            case Range():
+                assert isinstance(at[0], Index)
+                return Position(at[0])
+            case Window():
+                return Eye((at[0], self._place(node, at[1:])))
+            case OneHot():
+                return Eye((at[-1], self._place(node, at[:-1])))
             case Einsum():
                 return self._einsum(node, at)
             case Add():
@@ -79,25 +100,46 @@ class Reader:
             case _:
                 raise TypeError(f"unknown node {type(node).__name__}")
 
-    def _einsum(self, node: Einsum, at: Sequence[Index]) -> Tree:
+    def _einsum(self, node: Einsum, at: Sequence[Place]) -> Tree:
         if is_size(node) and len(node.sizes) == 1:
             return _size(node.sizes[0])
-        index: dict[int, Index] = {}
+        index: dict[int, Place] = {}
         factors: list[Tree] = []
         for label, outer in zip(node.out, at, strict=True):
             if index.setdefault(label, outer) is not outer:
                 factors.append(Eye((index[label], outer)))
+        places = substituted(node)
+        grouped = [k for axis, k in flattened(node).items() if isinstance(at[axis], Group)]
+        for k in grouped:
+            group = index[node.labels[k][0]]
+            assert isinstance(group, Group)
+            index.update(zip(node.labels[k][1:], group.places, strict=True))
         bound = []
         for label, size in enumerate(node.sizes):
-            if label not in index:
-                index[label] = Index(size)
-                bound.append(index[label])
-        for operand, labels in zip(node.operands, node.labels, strict=True):
-            if not isinstance(operand, Ones):
+            if label not in index and label not in places:
+                fresh = index[label] = Index(size)
+                bound.append(fresh)
+        for label, k in places.items():
+            _, others = place_and_others(node.operands[k], node.labels[k])
+            index[label] = self._place(node.operands[k], [index[other] for other in others])
+        for k, (operand, labels) in enumerate(zip(node.operands, node.labels, strict=True)):
+            if not isinstance(operand, Ones) and k not in places.values() and k not in grouped:
                 factors.append(self.read(operand, [index[label] for label in labels]))
         return _product(ONE, factors, bound, at)
 
-    def _add(self, node: Add, at: Sequence[Index]) -> Tree:
+    def _place(self, relation: Node, others: Sequence[Place]) -> Place:
+        """Where a relation reads: an affine index, a group of indices, or a gathered entry."""
+        match relation:
+            case Window():
+                return Group(tuple(others)) if flattens(relation) else _affine(relation, others)
+            case OneHot():
+                ids = self.read(relation.ids, others)
+                assert isinstance(ids, Ref)
+                return ids
+            case _:
+                raise TypeError(f"{type(relation).__name__} is no relation")
+
+    def _add(self, node: Add, at: Sequence[Place]) -> Tree:
         terms: list[Product] = []
         for weight, item in log_softmax_items(node, self._named):
             if isinstance(item, LogSoftmax):
@@ -107,9 +149,9 @@ class Reader:
             terms += _terms(weight, tree, at)
         if len(terms) == 1:
             return terms[0].factors[0] if terms[0].plain and not terms[0].bound else terms[0]
-        return Sum(term_order(terms, at))
+        return Sum(term_order(terms, _plain(at)))
 
-    def _map(self, node: Map, at: Sequence[Index]) -> Tree:
+    def _map(self, node: Map, at: Sequence[Place]) -> Tree:
         found = softmax(node, self._named)
         if found is not None:
             return self._over_axes("softmax", found, at)
@@ -122,16 +164,26 @@ class Reader:
             return Product(ONE, (), (base if up == 1 else Power(base, Number(up)),))
         return Power(base, exponent)
 
-    def _over_axes(self, fn: str, item: LogSoftmax, at: Sequence[Index]) -> Tree:
-        over = tuple(at[axis] for axis in item.axes)
+    def _over_axes(self, fn: str, item: LogSoftmax, at: Sequence[Place]) -> Tree:
+        over = _plain([at[axis] for axis in item.axes])
         return Over(fn, over, covered(self.read(item.arg, at), over), keeps=True)
+
+
+def _plain(places: Sequence[Place]) -> tuple[Index, ...]:
+    return tuple(place for place in places if isinstance(place, Index))
+
+
+def _affine(window: Window, others: Sequence[Place]) -> Place:
+    if (window.steps, window.offset) == ((1,), 0):
+        return others[0]
+    return Affine(tuple(others), window.steps, window.offset)
 
 
 def _size(size: int | str) -> Tree:
     return Number(exact(size)) if isinstance(size, int) else SizeOf(size)
 
 
-def _terms(weight: Value, tree: Tree, at: Sequence[Index]) -> Sequence[Product]:
+def _terms(weight: Value, tree: Tree, at: Sequence[Place]) -> Sequence[Product]:
     """The terms of weight * tree."""
     if isinstance(tree, Sum):
         return [
@@ -146,7 +198,7 @@ def _terms(weight: Value, tree: Tree, at: Sequence[Index]) -> Sequence[Product]:
             return [Product(ONE, (lone,))]
 
 
-def _product(weight: Value, factors: Sequence[Tree], bound: Sequence[Index], out: Sequence[Index]) -> Tree:
+def _product(weight: Value, factors: Sequence[Tree], bound: Sequence[Index], out: Sequence[Place]) -> Tree:
     """weight * factors, summed over `bound`: one flat product in reading order."""
     kept: list[Tree] = []
     divisors: list[Tree] = []
@@ -174,8 +226,8 @@ def _product(weight: Value, factors: Sequence[Tree], bound: Sequence[Index], out
         else:
             kept.append(length)
     sums = [index for index in sums if index in present]
-    below = sorted(chain_order(divisors, out), key=lambda divisor: not divisor.free)
-    product = Product(weight, chain_order(kept, out), tuple(below), tuple(sums))
+    below = sorted(chain_order(divisors, _plain(out)), key=lambda divisor: not divisor.free)
+    product = Product(weight, chain_order(kept, _plain(out)), tuple(below), tuple(sums))
     if product.plain and not sums:
         return kept[0]
     return product if kept or divisors else Number(weight)

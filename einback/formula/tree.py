@@ -5,9 +5,12 @@ which order factors and terms stand, where a sum is over which index. An `Index`
 that renaming and capture are no question until `einback.formula.naming` writes names to them.
 
     tree    ::= Number | Ref | SizeOf | Eye | Fill      2, X[n,d], size(n), δ[i,j], ones[n]
+              | Position                                an index as a number, in a comparison: q >= k
               | Call | Over | Power                     relu(..), max[i](..) or softmax[c](..), x²
               | Product(coefficient, factors, divisors, bound)
               | Sum(terms, bound)                       every term is a Product
+
+    place   ::= Index | Affine | Group | Ref            what a Ref or an Eye is read at: i, 2*i+u, (h w), token[b,t]
 
 `bound` lists the indices that are summed over a product or a sum, and `free` the indices that a reader meets
 in a tree and that it does not bind, in reading order.
@@ -26,18 +29,23 @@ from einback.ir.sizes import Size
 
 __all__ = [
     "ONE",
+    "Affine",
     "Call",
     "Eye",
     "Fill",
+    "Group",
     "Index",
     "Number",
     "Over",
+    "Place",
+    "Position",
     "Power",
     "Product",
     "Ref",
     "SizeOf",
     "Sum",
     "Tree",
+    "carried",
     "references",
     "renamed",
     "renamed_product",
@@ -56,6 +64,22 @@ class Index:
 
 
 Indices: TypeAlias = tuple[Index, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Affine:
+    """offset + the sum of step * place."""
+
+    places: tuple[Place, ...]
+    steps: tuple[Size, ...]
+    offset: Size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Several indices as one, the last running fastest."""
+
+    places: tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,13 +103,13 @@ class Number(Tree):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ref(Tree):
-    """An input or a defined tensor, read at some indices."""
+    """An input or a defined tensor, read at some places."""
 
     name: str
-    indices: Indices
+    indices: tuple[Place, ...]
 
     def __post_init__(self) -> None:
-        self._seal((self.indices,))
+        self._seal(map(carried, self.indices))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,12 +124,22 @@ class SizeOf(Tree):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Eye(Tree):
-    """The Kronecker delta of two indices."""
+    """The Kronecker delta of two indices, or of an index and a place."""
 
-    indices: Indices
+    indices: tuple[Place, ...]
 
     def __post_init__(self) -> None:
-        self._seal((self.indices,))
+        self._seal(map(carried, self.indices))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Position(Tree):
+    """The value of an index."""
+
+    index: Index
+
+    def __post_init__(self) -> None:
+        self._seal(((self.index,),))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,6 +224,20 @@ class Sum(Tree):
         self._seal((term.free for term in self.terms), self.bound)
 
 
+Place: TypeAlias = Index | Affine | Group | Ref
+
+
+def carried(place: Place) -> Iterator[Index]:
+    """The indices of a place, in reading order."""
+    stack: list[Place] = [place]
+    while stack:
+        match stack.pop():
+            case Index() as index:
+                yield index
+            case Affine(places=inner) | Group(places=inner) | Ref(indices=inner):
+                stack.extend(reversed(inner))
+
+
 def subtrees(tree: Tree) -> tuple[Tree, ...]:
     """The trees right below, in reading order."""
     match tree:
@@ -203,8 +251,20 @@ def subtrees(tree: Tree) -> tuple[Tree, ...]:
             return tree.factors + tree.divisors
         case Sum():
             return tree.terms
+        case Ref() | Eye():
+            return tuple(_gathered(tree.indices))
         case _:
             return ()
+
+
+def _gathered(places: Iterable[Place]) -> Iterator[Ref]:
+    """The tensors that are read to know a place."""
+    for place in places:
+        match place:
+            case Ref():
+                yield place
+            case Affine() | Group():
+                yield from _gathered(place.places)
 
 
 def references(tree: Tree) -> Iterator[Ref]:
@@ -222,8 +282,12 @@ def renamed(tree: Tree, to: Mapping[Index, Index]) -> Tree:
     if not any(index in to for index in tree.free):
         return tree
     match tree:
-        case Ref() | Eye() | Fill():
-            return replace(tree, indices=tuple(to.get(index, index) for index in tree.indices))
+        case Ref() | Eye():
+            return replace(tree, indices=tuple(_renamed_place(place, to) for place in tree.indices))
+        case Fill():
+            return Fill(tuple(to.get(index, index) for index in tree.indices))
+        case Position():
+            return Position(to.get(tree.index, tree.index))
         case Call():
             return Call(tree.fn, tuple(renamed(arg, to) for arg in tree.args))
         case Over():
@@ -238,6 +302,16 @@ def renamed(tree: Tree, to: Mapping[Index, Index]) -> Tree:
             return Sum(tuple(renamed_product(term, to) for term in tree.terms), tree.bound)
         case _:
             raise TypeError(f"unknown tree {type(tree).__name__}")
+
+
+def _renamed_place(place: Place, to: Mapping[Index, Index]) -> Place:
+    match place:
+        case Index():
+            return to.get(place, place)
+        case Ref():
+            return replace(place, indices=tuple(_renamed_place(inner, to) for inner in place.indices))
+        case Affine() | Group():
+            return replace(place, places=tuple(_renamed_place(inner, to) for inner in place.places))
 
 
 def renamed_product(product: Product, to: Mapping[Index, Index]) -> Product:

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from einback.formula.names import IndexNames
-from einback.formula.tree import Call, Eye, Fill, Index, Number, Over, Power, Product, Ref, SizeOf, Sum, Tree
+from einback.formula.tree import (
+    Affine,
+    Call,
+    Eye,
+    Fill,
+    Group,
+    Index,
+    Number,
+    Over,
+    Place,
+    Position,
+    Power,
+    Product,
+    Ref,
+    SizeOf,
+    Sum,
+    Tree,
+)
 from einback.ir.nodes import Number as Value
 from einback.ir.sizes import Size
 from einback.rules.scalar import row
 
-__all__ = ["TextWriter"]
+__all__ = ["TextWriter", "affine_text"]
 
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -81,6 +98,8 @@ class TextWriter:
                 return number(tree.value)
             case Ref():
                 return tree.name + self.indices(tree.indices)
+            case Position():
+                return self.chosen[tree.index]
             case SizeOf():
                 return self.length(tree.size)
             case Eye():
@@ -124,8 +143,33 @@ class TextWriter:
                 return base + str(value).translate(_RAISED)
         return f"{base}^{self.factor(tree.exponent)}"
 
-    def indices(self, indices: tuple[Index, ...]) -> str:
-        return f"[{','.join(self.chosen[index] for index in indices)}]" if indices else ""
+    def indices(self, places: Sequence[Place]) -> str:
+        return f"[{','.join(map(self.place, places))}]" if places else ""
+
+    def place(self, place: Place) -> str:
+        match place:
+            case Index():
+                return self.chosen[place]
+            case Ref():
+                return self.atom(place)
+            case Group():
+                return f"({' '.join(map(self.place, place.places))})"
+            case Affine():
+                return affine_text(place, [self.place(inner) for inner in place.places], "*")
+
+
+def affine_text(place: Affine, inner: Sequence[str], times: str) -> str:
+    """The sum of steps times places and an offset, its places already written."""
+    text = ""
+    for step, shown in zip(place.steps, inner, strict=True):
+        if "+" in shown or "-" in shown:
+            shown = f"({shown})"
+        sign = "-" if isinstance(step, int) and step < 0 else "+"
+        size = str(abs(step)) if isinstance(step, int) else step if step.isidentifier() else f"({step})"
+        text += sign + (shown if size == "1" else f"{size}{times}{shown}")
+    if place.offset != 0:
+        text += f"{place.offset:+d}" if isinstance(place.offset, int) else f"+{place.offset}"
+    return text.removeprefix("+")
 
 
 def number(value: Value) -> str:
