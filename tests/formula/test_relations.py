@@ -59,7 +59,7 @@ def test_what_is_read_at_an_affine_index_has_a_name() -> None:
     padded = Window("h", ("h", "u"), (1, 1), -1)
     node = einsum([Map("exp", (X,)), padded, K], ["bcp", "piu", "ocu"], "boi")
     shown = text(normalise([node])[0], "R", Names())
-    assert shown == "R[b,o,h] = K[o,c,u] E[b,c,h+u-1]\n  where E[b,c,h] = exp(x[b,c,h])"
+    assert shown == "R[b,o,h] = E[b,c,h+u-1] K[o,c,u]\n  where E[b,c,h] = exp(x[b,c,h])"
 
 
 def test_latex() -> None:
