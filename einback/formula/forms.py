@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 
-from einback.ir.nodes import Add, Const, Delta, Einsum, Map, Node, OneHot, Ones, Window
+from einback.ir.nodes import Add, Const, Delta, Einsum, Map, Matrix, Node, OneHot, Ones, Window
 from einback.ir.sizes import Classes, Size
 from einback.ir.walk import children
 from einback.rules.softmax import LogSoftmax, log_softmax_items
@@ -105,4 +105,6 @@ def sizes_of(nodes: Iterable[Node]) -> tuple[list[Size], Classes]:
             for part in children(node):
                 for size, whole in zip(part.shape, node.shape, strict=False):
                     classes.unite(size, whole)
+        elif isinstance(node, Matrix):
+            classes.unite(*node.arg.shape[-2:])
     return list(seen), classes

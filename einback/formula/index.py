@@ -47,7 +47,7 @@ def expression(root: Node, names: Names) -> str:
 def line(node: Node, name: str, given: Mapping[Node, str], names: Names) -> str:
     """One step of a program on one line, with the nodes in `given` read by name."""
     known = {part: given[part] for part in walk(children(node), given) if part in given}
-    program = arrange([node], [name], [names], known)
+    program = arrange([node], [name], [names], known, inline=True)
     result = program.results[0]
     writer = TextWriter(result.chosen, program.names, whole=False)
     return f"{name}{writer.indices(result.left)} = {writer.expression(result.body)}"
@@ -72,14 +72,15 @@ def _where(program: Program) -> Iterator[str]:
 def _line(program: Program, statement: Statement, lead: str = "") -> str:
     if statement.trivial:
         return _right(program, statement, 0)
-    left = lead + statement.name + TextWriter(statement.chosen, program.names).indices(statement.left)
+    writer = TextWriter(statement.chosen, program.names, sizes=statement.sizes)
+    left = lead + statement.name + writer.bound(statement.left)
     return f"{left} = {_right(program, statement, len(left) + 3)}"
 
 
 def _right(program: Program, statement: Statement, column: int, whole: bool = True) -> str:
     """A right-hand side that begins at a column; a long sum goes on below, every line with its sign."""
     lines = [""]
-    for term in TextWriter(statement.chosen, program.names, whole).terms(statement.body):
+    for term in TextWriter(statement.chosen, program.names, whole, statement.sizes).terms(statement.body):
         longer = f"{lines[-1]} {term}" if lines[-1] else term
         if lines[-1] and column + len(longer) > _WIDE:
             lines.append(term)

@@ -37,6 +37,7 @@ from einback.formula.tree import (
 )
 from einback.formula.unicode import affine_text
 from einback.ir.nodes import Number as Value
+from einback.rules.matrix import matrix_row
 from einback.rules.scalar import row
 
 __all__ = ["LatexWriter", "index_latex", "tensor_latex"]
@@ -119,7 +120,9 @@ class LatexWriter:
             case Number():
                 return number(tree.value)
             case Ref():
-                return tensor_latex(tree.name) + self.indices(tree.indices)
+                name = tensor_latex(tree.name)
+                name = matrix_row(tree.fn).latex.format(name) if tree.fn else name
+                return name + self.indices(tree.indices)
             case Position():
                 return index_latex(self.chosen[tree.index])
             case SizeOf():
@@ -128,6 +131,8 @@ class LatexWriter:
                 return r"\delta" + self.indices(tree.indices)
             case Fill():
                 return r"\mathbf{1}" + self.indices(tree.indices)
+            case Call(fn="complex", args=(Number(value=0), Number(value=1))):
+                return r"\mathrm{i}"
             case Call():
                 return row(tree.fn).latex.format(*(self.expression(arg) for arg in tree.args))
             case Over():

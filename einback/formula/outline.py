@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from einback.formula.forms import is_size, log_softmax, parts, softmax, view, walk
 from einback.formula.relations import forced_names
-from einback.ir.nodes import Add, Const, Einsum, Input, Map, Node, Range, Reduce
+from einback.ir.nodes import Add, Const, Einsum, Input, Map, Matrix, Node, Range, Reduce
 from einback.rules.scalar import row
 
 __all__ = ["definitions"]
@@ -24,14 +24,17 @@ _NESTED = 20  # nodes inside nodes, with brackets or without
 _WORTH = 16  # characters that a name should save
 
 
-def definitions(roots: Sequence[Node], users: Container[Node], fixed: Container[Node] = ()) -> list[Node]:
+def definitions(
+    roots: Sequence[Node], users: Container[Node], fixed: Container[Node] = (), inline: bool = False
+) -> list[Node]:
     """The nodes below the roots that are defined on lines of their own, what is read first standing first.
 
-    `users` are the nodes that the user named; `fixed` ones have a name already and are not looked into.
+    `users` are the nodes that the user named; `fixed` ones have a name already and are not looked into. A
+    softmax inside something larger is defined unless it is wanted `inline`.
     """
     order = [node for node in walk(roots, fixed) if node not in fixed]
     forced = {part for node in order for part in forced_names(node)}
-    outline = _Outline(frozenset(roots), users, fixed, _uses(order, roots, fixed), forced)
+    outline = _Outline(frozenset(roots), users, fixed, _uses(order, roots, fixed), forced, inline)
     for node in order:
         outline.visit(node)
     return [node for node in order if node in outline.chosen]
@@ -55,6 +58,7 @@ class _Outline:
     fixed: Container[Node]
     uses: Counter[Node]
     forced: Container[Node]
+    inline: bool
     chosen: set[Node] = field(default_factory=set)
     measures: dict[Node, _Measure] = field(default_factory=dict)
 
@@ -79,7 +83,7 @@ class _Outline:
             return measure.nodes > _NESTED
         if measure.brackets > _DEEP or measure.nodes > _NESTED:
             return True
-        if softmax(node, self.fixed) is not None:
+        if softmax(node, self.fixed) is not None and not self.inline:
             return True
         return self.uses[node] > 1 and not self.glance(node)
 
@@ -137,6 +141,9 @@ class _Outline:
                 brackets += bool(brackets or operations) and not signed
                 operations += 1
                 width += 3 if signed else len(fn) + 2
+            case Matrix():
+                operations += 1
+                width = len(node.fn) + 4 + 2 * node.rank
         nodes = 1 + max((m.nodes for m in inner), default=0)
         self.measures[node] = _Measure(width, brackets, nodes, operations, tensors)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from einback.formula.forms import sizes_of, walk
 from einback.formula.labels import tensor_names
+from einback.formula.lengths import written_sizes
 from einback.formula.names import IndexNames, Names
 from einback.formula.naming import name_indices
 from einback.formula.outline import definitions
@@ -31,11 +32,12 @@ class Statement:
     left: tuple[Place, ...]
     body: Tree
     chosen: Mapping[Index, str]
+    sizes: Mapping[Index, Size]  # of indices that computed positions alone do not tell
 
     @property
     def trivial(self) -> bool:
         """Whether it says that a tensor is itself: an input under its own name has no other formula."""
-        return isinstance(self.body, Ref) and self.body.name == self.name
+        return isinstance(self.body, Ref) and self.body.name == self.name and not self.body.fn
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,16 @@ class Program:
 
 
 def arrange(
-    roots: Sequence[Node], root_names: Sequence[str], rims: Sequence[Names], given: Mapping[Node, str] | None = None
+    roots: Sequence[Node],
+    root_names: Sequence[str],
+    rims: Sequence[Names],
+    given: Mapping[Node, str] | None = None,
+    inline: bool = False,
 ) -> Program:
-    """Statements for some results; nodes in `given` are written by their names and not looked into."""
+    """Statements for some results; nodes in `given` are written by their names and not looked into.
+
+    A softmax stands in the formula around it if `inline`, on a line of its own otherwise.
+    """
     given = given or {}
     pool: dict[Size, tuple[str, ...]] = {}
     users: dict[Node, str] = {}
@@ -59,7 +68,7 @@ def arrange(
         for size, names in rim.pool.items():
             pool[size] = tuple(dict.fromkeys((*pool.get(size, ()), *names)))
     shown = list(walk(roots, given))
-    defined = definitions(roots, users, given)
+    defined = definitions(roots, users, given, inline)
     taken = [*root_names, *given.values(), *(node.name for node in shown if isinstance(node, Input))]
     named = dict(given) | tensor_names(defined, users, taken, shown)
     named |= dict(zip(reversed(roots), reversed(root_names), strict=True))  # a root that stands twice: its first name
@@ -101,7 +110,7 @@ class _Arranger:
                 read = tuple(chosen[place] if isinstance(place, Index) else "" for place in ref.indices)
                 if target not in self.met or _primes(read) < _primes(self.met[target]):
                     self.met[target] = read
-        return Statement(name, left, body, chosen)
+        return Statement(name, left, body, chosen, written_sizes(body, chosen))
 
 
 def _primes(names: tuple[str, ...]) -> int:

@@ -31,7 +31,7 @@ from einback.formula.tree import (
     Tree,
 )
 from einback.ir.build import exact
-from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Node, OneHot, Ones, Range, Reduce, Window
+from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Matrix, Node, OneHot, Ones, Range, Reduce, Window
 from einback.ir.nodes import Number as Value
 from einback.rules.relations import flattens
 
@@ -97,6 +97,9 @@ class Reader:
                 for axis, index in zip(node.axes, bound, strict=True):
                     full.insert(axis, index)
                 return Over(node.fn, bound, covered(self.read(node.arg, full), bound))
+            case Matrix():
+                own = node.arg.name if isinstance(node.arg, Input) else self._named[node.arg]
+                return Ref(own, tuple(at), node.fn)
             case _:
                 raise TypeError(f"unknown node {type(node).__name__}")
 
@@ -174,9 +177,7 @@ def _plain(places: Sequence[Place]) -> tuple[Index, ...]:
 
 
 def _affine(window: Window, others: Sequence[Place]) -> Place:
-    if (window.steps, window.offset) == ((1,), 0):
-        return others[0]
-    return Affine(tuple(others), window.steps, window.offset)
+    return Affine(tuple(others), window.steps, window.offset, window.size)
 
 
 def _size(size: int | str) -> Tree:

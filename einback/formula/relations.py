@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from einback.ir.nodes import Einsum, Input, Node, OneHot, Ones, Range, Window
+from einback.ir.nodes import Einsum, Input, Matrix, Node, OneHot, Ones, Range, Window
 from einback.rules.relations import flattens, is_relation
 
 __all__ = ["flattened", "forced_names", "place_and_others", "substituted"]
@@ -50,12 +50,14 @@ def flattened(node: Node) -> dict[int, int]:
 
 
 def forced_names(node: Node) -> Iterator[Node]:
-    """What a product reads at an affine index, gathers, or gathers by: tensors, written by name.
+    """What a product reads at an affine index, gathers, or gathers by, and matrices: tensors, written by name.
 
     In place, exp(x)[2*i+u] would have to be exp(x[2*i+u]), which is another thing where the window leaves x.
     """
     if isinstance(node, OneHot) and not isinstance(node.ids, Input):
         yield node.ids
+    if isinstance(node, Matrix) and not isinstance(node.arg, Input):
+        yield node.arg
     if not isinstance(node, Einsum):
         return
     places = substituted(node)

@@ -68,11 +68,12 @@ Indices: TypeAlias = tuple[Index, ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Affine:
-    """offset + the sum of step * place."""
+    """offset + the sum of step * place, on an axis of a size."""
 
     places: tuple[Place, ...]
     steps: tuple[Size, ...]
     offset: Size
+    size: Size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,10 +104,11 @@ class Number(Tree):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ref(Tree):
-    """An input or a defined tensor, read at some places."""
+    """An input or a defined tensor, read at some places; with `fn`, that function of the matrix, inv(A)[i,j]."""
 
     name: str
     indices: tuple[Place, ...]
+    fn: str = ""
 
     def __post_init__(self) -> None:
         self._seal(map(carried, self.indices))

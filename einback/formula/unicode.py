@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from einback.formula.names import IndexNames
@@ -28,6 +28,7 @@ from einback.formula.tree import (
 )
 from einback.ir.nodes import Number as Value
 from einback.ir.sizes import Size
+from einback.rules.matrix import matrix_text
 from einback.rules.scalar import row
 
 __all__ = ["TextWriter", "affine_text"]
@@ -42,6 +43,7 @@ class TextWriter:
     chosen: Mapping[Index, str]
     names: IndexNames
     whole: bool = True  # the text has to parse: `size(n)` needs an n that it shows
+    sizes: Mapping[Index, Size] = field(default_factory=dict)  # written where their indices are bound
 
     def expression(self, tree: Tree) -> str:
         """A tree as a right-hand side, an argument, or the content of parentheses."""
@@ -97,7 +99,8 @@ class TextWriter:
             case Number():
                 return number(tree.value)
             case Ref():
-                return tree.name + self.indices(tree.indices)
+                name = matrix_text(tree.fn, tree.name) if tree.fn else tree.name
+                return name + self.indices(tree.indices)
             case Position():
                 return self.chosen[tree.index]
             case SizeOf():
@@ -109,7 +112,7 @@ class TextWriter:
             case Call():
                 return self.call(tree)
             case Over():
-                return f"{tree.fn}{self.indices(tree.over)}({self.expression(tree.body)})"
+                return f"{tree.fn}{self.bound(tree.over)}({self.expression(tree.body)})"
             case Power():
                 return self.power(tree)
             case _:
@@ -146,6 +149,16 @@ class TextWriter:
     def indices(self, places: Sequence[Place]) -> str:
         return f"[{','.join(map(self.place, places))}]" if places else ""
 
+    def bound(self, places: Sequence[Place]) -> str:
+        """Indices on the left or in the bracket of a reduction."""
+        return f"[{','.join(self.sized(place) for place in places)}]" if places else ""
+
+    def sized(self, place: Place) -> str:
+        if isinstance(place, Group):
+            return f"({' '.join(map(self.sized, place.places))})"
+        size = self.sizes.get(place) if isinstance(place, Index) else None
+        return self.place(place) if size is None else f"{self.place(place)}:{size}"
+
     def place(self, place: Place) -> str:
         match place:
             case Index():
@@ -167,7 +180,7 @@ def affine_text(place: Affine, inner: Sequence[str], times: str) -> str:
         sign = "-" if isinstance(step, int) and step < 0 else "+"
         size = str(abs(step)) if isinstance(step, int) else step if step.isidentifier() else f"({step})"
         text += sign + (shown if size == "1" else f"{size}{times}{shown}")
-    if place.offset != 0:
+    if place.offset != 0 or (text == f"+{inner[0]}" and times.strip()):  # a bare index would have the axis's size
         text += f"{place.offset:+d}" if isinstance(place.offset, int) else f"+{place.offset}"
     return text.removeprefix("+")
 

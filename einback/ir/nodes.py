@@ -55,6 +55,13 @@ Labels: TypeAlias = tuple[int, ...]
 _TABLE: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
 _LOCK = threading.Lock()
 
+# Whether the values of a function are complex, where that does not depend on its arguments.
+_COMPLEX_VALUES = {
+    "complex": True,
+    **dict.fromkeys(("abs", "real", "imag", "logdet"), False),
+    **dict.fromkeys(("greater", "greater_equal", "less", "less_equal", "equal", "not_equal"), False),
+}
+
 
 class Interned(type):
     """Building a node looks it up first: equal structure is the same object."""
@@ -71,10 +78,14 @@ class Interned(type):
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True, repr=False)
 class Node(metaclass=Interned):
-    """A tensor-valued expression. `shape` lists the sizes of its axes."""
+    """A tensor-valued expression. `shape` lists the sizes of its axes.
+
+    `is_complex` says whether its entries may be complex: a complex input stands below, and nothing real between.
+    """
 
     shape: Shape = field(init=False)
     digest: bytes = field(init=False)
+    is_complex: bool = field(init=False)
 
     @property
     def rank(self) -> int:
@@ -86,8 +97,11 @@ class Node(metaclass=Interned):
     def __reduce__(self) -> Any:
         raise TypeError("nodes are stored as data, a whole program at a time: see einback.ir.data")
 
-    def _seal(self, shape: Shape, *content: object) -> None:
-        """Fix the derived fields: the shape, and a digest of the kind, its fields and its children."""
+    def _seal(self, shape: Shape, *content: object, is_complex: bool | None = None) -> None:
+        """Fix the derived fields: the shape, and a digest of the kind, its fields and its children.
+
+        A node is complex if a child is, unless the kind of node says otherwise.
+        """
         hasher = blake2b(type(self).__name__.encode(), digest_size=12)
         for item in content:
             if isinstance(item, Node):
@@ -97,6 +111,9 @@ class Node(metaclass=Interned):
             hasher.update(b";")
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "digest", hasher.digest())
+        if is_complex is None:
+            is_complex = any(item.is_complex for item in content if isinstance(item, Node))
+        object.__setattr__(self, "is_complex", is_complex)
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True, repr=False)
@@ -108,7 +125,7 @@ class Input(Node):
     facts: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        self._seal(self.sizes, self.name, self.sizes, self.facts)
+        self._seal(self.sizes, self.name, self.sizes, self.facts, is_complex="complex" in self.facts)
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True, repr=False)
@@ -227,7 +244,7 @@ class Map(Node):
         for arg in self.args:
             if not isinstance(arg, Const):
                 shape = arg.shape if shape is None else merge_shapes(shape, arg.shape)
-        self._seal(shape or (), self.fn, *self.args)
+        self._seal(shape or (), self.fn, *self.args, is_complex=_COMPLEX_VALUES.get(self.fn))
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True, repr=False)
@@ -253,4 +270,5 @@ class Matrix(Node):
 
     def __post_init__(self) -> None:
         batch, side = self.arg.shape[:-2], merge_sizes(*self.arg.shape[-2:])
-        self._seal((*batch, *(side,) * self.keeps), self.fn, self.keeps, self.arg)
+        shape = (*batch, *(side,) * self.keeps)
+        self._seal(shape, self.fn, self.keeps, self.arg, is_complex=_COMPLEX_VALUES.get(self.fn))

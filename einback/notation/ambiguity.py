@@ -21,7 +21,19 @@ from typing import Final
 from einback.errors import Span
 from einback.notation import messages
 from einback.notation.scopes import Scope
-from einback.notation.syntax import Apply, Comparison, Expression, Power, Read, Statement, Sum, Term, parts
+from einback.notation.syntax import (
+    Apply,
+    Comparison,
+    Expression,
+    Position,
+    Power,
+    Read,
+    Statement,
+    Sum,
+    Term,
+    own_indices,
+    parts,
+)
 
 __all__ = ["check_sums"]
 
@@ -65,7 +77,10 @@ class _Check:
         inner = [self.found.pop(one) for one in parts(part)]
         match part:
             case Read():
-                return {index.name: _PLAIN for index in part.indices or () if self.scope.implicit(index.name)}
+                own = {index.name: _PLAIN for index in own_indices(part.indices) if self.scope.implicit(index.name)}
+                return own | {index: _PLAIN for indices in inner for index in indices}
+            case Position():
+                return {part.index.name: _PLAIN} if self.scope.implicit(part.index.name) else {}
             case Term():
                 return self.product(part, inner)
             case Sum():

@@ -14,10 +14,11 @@ from typing import Final
 from einback.errors import EinbackError, Span
 from einback.ir.build import exact
 from einback.ir.nodes import Number
-from einback.notation import messages
+from einback.notation import index_messages, messages
+from einback.notation.index_grammar import IndexReader
 from einback.notation.reading import Bracket, Reading
-from einback.notation.syntax import Apply, Expression, Index, Literal, Power, Read, SizeOf, Statement
-from einback.notation.tokens import Token, tokenize
+from einback.notation.syntax import Apply, Expression, Group, Index, Literal, Place, Power, Read, SizeOf, Statement
+from einback.notation.tokens import Token
 from einback.rules.composite import AXIS_FUNCTIONS, FUNCTIONS, REDUCTIONS
 
 __all__ = ["KNOWN", "parse"]
@@ -37,26 +38,10 @@ def parse(text: str) -> tuple[Statement, ...]:
     return _Parser(text).statements()
 
 
-class _Parser:
+class _Parser(IndexReader):
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = tokenize(text)
-        self.at = 0
+        super().__init__(text)
         self.stack: list[Bracket] = []
-
-    @property
-    def token(self) -> Token:
-        return self.tokens[self.at]
-
-    @property
-    def end(self) -> int:
-        """Where the last token that was taken ends."""
-        return self.tokens[self.at - 1].span[1]
-
-    def take(self) -> Token:
-        token = self.tokens[self.at]
-        self.at = min(self.at + 1, len(self.tokens) - 1)
-        return token
 
     def place(self, token: Token) -> Span:
         """Where to point for a token; the end of a line is pointed at behind its last character."""
@@ -83,7 +68,7 @@ class _Parser:
             raise messages.missing_left_side(self.text, name.span)
         self.take()
         self.no_primes(name)
-        indices = self.indices() if self.token.is_op("[") else ()
+        indices = self.left_indices() if self.token.is_op("[") else ()
         span = (name.span[0], self.end)
         if self.token.is_op("+", "-", "*", "/", "^") and self.tokens[self.at + 1].is_op("="):
             operator, equals = self.take(), self.take()
@@ -95,47 +80,13 @@ class _Parser:
             raise messages.missing_right_side(self.text, equals.span)
         return Statement(name.text, indices, self.expression(), span)
 
-    def no_primes(self, name: Token) -> None:
-        if name.primes:
-            raise messages.primed_tensor(self.text, name.span)
-
-    # Indices
-
-    def indices(self) -> tuple[Index, ...]:
-        opening = self.take()
-        found: list[Index] = []
-        if self.token.is_op("]"):
-            self.take()
-            return ()
-        while True:
-            found.append(self.index(opening))
-            token = self.take()
-            if token.is_op("]"):
-                return tuple(found)
-            if not token.is_op(","):
-                raise self.after_index(token, opening)
-
-    def index(self, opening: Token) -> Index:
-        token = self.take()
-        if token.kind == "name":
-            return Index(token.text + "'" * token.primes, token.span)
-        if token.kind in ("end", "newline") or token.is_op("="):
-            raise messages.unclosed("[", self.text, opening.span)
-        if token.kind == "number":
-            if self.token.is_op("*", "+", "-") or self.token.kind == "name":
-                raise messages.affine_index(self.text, token.span)
-            raise messages.number_as_index(self.text, token.span)
-        raise messages.expected_index(self.text, token.span)
-
-    def after_index(self, token: Token, opening: Token) -> EinbackError:
-        """What is wrong with a token that stands behind an index in place of a comma or a bracket."""
-        if token.is_op("+", "-", "*", "/"):
-            return messages.affine_index(self.text, token.span)
-        if token.is_op("["):
-            return messages.gather(self.text, token.span)
-        if token.kind in ("end", "newline") or token.is_op("=", ")"):
-            return messages.unclosed("[", self.text, opening.span)
-        return messages.expected_in_indices(self.text, token.span)
+    def left_indices(self) -> tuple[Index | Group, ...]:
+        found: list[Index | Group] = []
+        for place in self.places():
+            if not isinstance(place, Index | Group):
+                raise index_messages.affine_left(isinstance(place, Read), self.text, place.span)
+            found.append(place)
+        return tuple(found)
 
     # Expressions
 
@@ -242,7 +193,8 @@ class _Parser:
             return Literal(self.integer(token) if token.text.isdigit() else exact(float(token.text)), token.span)
         if token.text != "1":
             raise messages.indexed_number(token.text, self.text, token.span)
-        indices = self.indices()
+        indices = self.places()
+        self.check_sizes(indices)
         return Read("1", indices, (token.span[0], self.end))
 
     def integer(self, token: Token) -> Number:
@@ -252,17 +204,35 @@ class _Parser:
 
     def named(self, token: Token) -> Expression | None:
         """A tensor, a size, or None where a function's bracket was opened."""
-        self.no_primes(token)
+        bracket = self.token.is_op("[")
+        if bracket or self.token.is_op("("):
+            self.no_primes(token)
         if token.text == "size" and self.token.is_op("("):
             return self.size_of(token)
-        indices = self.indices() if self.token.is_op("[") else None
+        indices = self.places() if bracket else None
         span = (token.span[0], self.end)
-        if not self.token.is_op("("):
-            return Read(token.text, indices, span)
-        if token.text in KNOWN:
-            self.open(self.take(), call=Apply(token.text, indices, (), span))
+        if self.token.is_op("(") and token.text in KNOWN:
+            self.open(self.take(), call=Apply(token.text, self.bound(indices, token), (), span))
             return None
-        return Read(token.text, indices, span, called=self.token.glued)
+        self.check_sizes(indices or ())
+        name = token.text + "'" * token.primes  # an index in a comparison may have primes
+        return Read(name, indices, span, called=self.token.is_op("(") and self.token.glued)
+
+    def bound(self, places: tuple[Place, ...] | None, function: Token) -> tuple[Index, ...] | None:
+        """The indices that a function goes over; those of a reduction may say their sizes."""
+        if places is None:
+            return None
+        found = []
+        for place in places:
+            if not isinstance(place, Index):
+                if function.text in FUNCTIONS:
+                    span = (function.span[0], self.end)
+                    raise messages.indices_on_function(function.text, self.text, span)
+                raise index_messages.affine_in_function(function.text, self.text, place.span)
+            if place.size is not None and function.text not in REDUCTIONS:
+                raise index_messages.misplaced_size(self.text, place.span)
+            found.append(place)
+        return tuple(found)
 
     def root(self, token: Token) -> None:
         if not self.token.is_op("("):
@@ -285,6 +255,8 @@ class _Parser:
 
     def no_operand(self, token: Token) -> EinbackError:
         bracket = self.stack[-1]
+        if token.is_op(":"):
+            return messages.stray_character(self.text, token.span[0])
         if token.is_op(")") and bracket.call is not None and not bracket.args:
             return messages.no_argument(bracket.call.fn, self.text, bracket.call.span)
         if token.kind in ("newline", "end") and len(self.stack) > 1:
@@ -293,6 +265,8 @@ class _Parser:
 
     def no_operator(self, token: Token) -> EinbackError:
         opening = self.stack[-1].opening
+        if token.is_op(":"):
+            return messages.stray_character(self.text, token.span[0])
         deep = len(self.stack) > 1
         if token.is_op("=") and not (deep and "\n" in self.text[opening[0] : token.span[0]]):
             return messages.second_equals(self.text, token.span)

@@ -17,7 +17,7 @@ from einback.ir.sizes import Size
 from einback.notation import messages, string_messages
 from einback.notation.einsum_string import Label, Spec, einsum_node, parse_spec
 from einback.notation.elaborate import Program, elaborate
-from einback.notation.unify import base, distinct_names
+from einback.notation.unify import distinct_names
 
 __all__ = ["LayerText", "parse_layer"]
 
@@ -102,8 +102,7 @@ def parse_layer(text: str) -> LayerText:
         numbered = [f"W{k}" for k in range(2, len(spec.terms))]
         labels = dict.fromkeys(label.name for term in spec.terms for label in term.labels)
         return LayerText(text, ("x", "W", *numbered)[: len(spec.terms)], tuple(labels), "y", spec)
-    program = elaborate(text)
+    program = elaborate(text, strict=False)
     if len(program.outputs) > 1:
         raise string_messages.layer_statements(len(program.outputs))
-    indices = dict.fromkeys(base(name) for names in program.size_names.values() for name in names)
-    return LayerText(text, tuple(node.name for node in program.inputs), tuple(indices), program.outputs[0])
+    return LayerText(text, tuple(node.name for node in program.inputs), program.sized, program.outputs[0])

@@ -1,47 +1,52 @@
 """Syntax trees to nodes, one statement at a time, the inner parts first.
 
-A part becomes a `Value`: a node, the index of each of its axes, and a weight that is kept out of the node
-so that it ends up as one exact number in front of a product or a term. Constants are values of the node 1.
-A whole product is one `Einsum`, its quotients factors of power -1; a sum lays its terms over the union of
-their indices. Implicit sums end in products (`einback.notation.scopes`), and what is left of them at the end of
-the statement.
+A part becomes a `Value` (`einback.notation.values`). A whole product is one `Einsum`, its quotients factors of
+power -1, and the windows and one-hot tensors of computed positions factors too (`einback.notation.relations`); a sum
+lays its terms over the union of their indices. An index in a comparison is a `Range`. Implicit sums end in products
+(`einback.notation.scopes`), and what is left of them at the end of the statement. A group on the left is a last
+contraction with its window.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
 from einback.ir import build
-from einback.ir.nodes import Const, Delta, Node, Number, Ones
+from einback.ir.nodes import Const, Delta, Node, Number, Ones, Range
 from einback.notation import messages
 from einback.notation.ambiguity import check_sums
+from einback.notation.relations import Relations
 from einback.notation.resolve import NUMBERS, Kind, Names
 from einback.notation.scopes import Scope
 from einback.notation.syntax import (
     Apply,
     Comparison,
     Expression,
+    Group,
+    Index,
     Literal,
     Negative,
+    Position,
     Power,
     Read,
     SizeOf,
     Statement,
     Sum,
     Term,
+    own_indices,
 )
 from einback.notation.unify import Indices, base
+from einback.notation.values import Value, number, plus, times
 from einback.rules.composite import AXIS_FUNCTIONS, FUNCTIONS, REDUCTIONS, elementwise, inverse, power
 from einback.rules.scalar import evaluate_power
 
-__all__ = ["Value", "lower"]
+__all__ = ["lower"]
 
 _ONE: Final = Fraction(1)
-_UNIT: Final = build.const(1)
-_BITS: Final = 1000  # exact numbers longer than this become floats, whose range this is
+_BITS: Final = 1000  # powers of numbers are exact up to this length
 
 _COMPARE: Final = {
     "<": "less",
@@ -53,32 +58,6 @@ _COMPARE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
-    """weight * node, with an index for each axis; only a tensor that was just read has one index twice."""
-
-    node: Node
-    indices: tuple[str, ...] = ()
-    weight: Number = _ONE
-
-    @property
-    def is_number(self) -> bool:
-        return isinstance(self.node, Const)
-
-    def full(self) -> Node:
-        """The node with its weight."""
-        if self.is_number:
-            return build.const(self.weight)
-        return build.scale(self.node, self.weight) if self.weight != 1 else self.node
-
-    def plain(self) -> Value:
-        """The same with distinct indices: a diagonal is read."""
-        distinct = tuple(dict.fromkeys(self.indices))
-        if distinct == self.indices:
-            return self
-        return replace(self, node=build.einsum([self.node], [self.indices], distinct), indices=distinct)
-
-
 def lower(statement: Statement, text: str, names: Names, sizes: Indices, tensors: Mapping[str, Node]) -> Node:
     """The node of a statement's left side."""
     lowering = _Lowering(statement, text, names, sizes, tensors)
@@ -87,34 +66,13 @@ def lower(statement: Statement, text: str, names: Names, sizes: Indices, tensors
     return node
 
 
-def number(value: Number) -> Value:
-    return Value(_UNIT, (), value)
-
-
-def times(a: Number, b: Number) -> Number:
-    return _short(a * b)
-
-
-def plus(a: Number, b: Number) -> Number:
-    return _short(a + b)
-
-
-def _short(value: Number) -> Number:
-    """The number, as a float where its fraction has grown long."""
-    if isinstance(value, float) or max(value.numerator.bit_length(), value.denominator.bit_length()) <= _BITS:
-        return value
-    try:
-        return value.numerator / value.denominator
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
-
-
 class _Lowering:
     def __init__(
         self, statement: Statement, text: str, names: Names, sizes: Indices, tensors: Mapping[str, Node]
     ) -> None:
         self.statement, self.text, self.names, self.sizes, self.tensors = statement, text, names, sizes, tensors
         self.scope = Scope(statement, text)
+        self.relations = Relations(text, lambda index: sizes.size(base(index)))
         self.values: dict[Expression, Value] = {}
 
     def result(self) -> Node:
@@ -122,19 +80,27 @@ class _Lowering:
             self.values[part] = self.value(part)
         found = self.values.pop(self.statement.value).plain()
         if found.is_number:
-            return self.filled(found.weight)
-        for index in self.statement.indices:
+            if not self.statement.indices:
+                return build.const(found.weight)
+            distinct = tuple(dict.fromkeys(self.scope.left))
+            found = Value(build.ones(self.shape(distinct)), distinct, found.weight)
+        for index in own_indices(self.statement.indices):
             if index.name not in found.indices:
                 raise messages.left_index_missing(index.name, self.statement.name, self.text, index.span)
-        return replace(found, node=build.einsum([found.node], [found.indices], self.scope.left)).full()
+        return replace(found, node=self.laid_out(found)).full()
 
-    def filled(self, weight: Number) -> Node:
-        """The left side with one number at every entry, on the diagonal where an index stands on it twice."""
-        left = self.scope.left
-        if not left:
-            return build.const(weight)
-        distinct = tuple(dict.fromkeys(left))
-        return build.scale(build.einsum([build.ones(self.shape(distinct))], [distinct], left), weight)
+    def laid_out(self, found: Value) -> Node:
+        """The left side's axes: an index that stands on it twice is a diagonal, a group one axis."""
+        factors = [(found.node, found.indices)]
+        out: list[str] = []
+        for place in self.statement.indices:
+            match place:
+                case Index():
+                    out.append(place.name)
+                case Group():
+                    out.append(f"@{place.span[0]}")
+                    factors.append(self.relations.flattening(out[-1], place))
+        return build.einsum([node for node, _ in factors], [own for _, own in factors], out)
 
     def value(self, part: Expression) -> Value:
         match part:
@@ -144,6 +110,8 @@ class _Lowering:
                 return self.read(part)
             case SizeOf():
                 return self.of(build.size_of(self.sizes.size(base(part.index.name))), ())
+            case Position():
+                return Value(Range(self.sizes.size(base(part.index.name))), (part.index.name,))
             case Term():
                 return self.product(part)
             case Sum():
@@ -169,16 +137,22 @@ class _Lowering:
     # Atoms
 
     def read(self, part: Read) -> Value:
-        indices = tuple(index.name for index in part.indices or ())
+        places = part.indices or ()
+        ids = {place: self.values.pop(place) for place in places if isinstance(place, Read)}
+        indices = tuple(index.name for index in places if isinstance(index, Index))
         match self.names.kind(part):
             case Kind.NUMBER:
                 return number(NUMBERS[part.name])
             case Kind.ONES:
                 return self.of(build.ones(self.shape(indices)), indices)
-            case Kind.DELTA:
+            case Kind.DELTA if len(indices) == 2:
                 return self.of(Delta(self.sizes.size(base(indices[0]))), indices)
-            case Kind.TENSOR:
+            case Kind.DELTA:
+                return self.relations.delta(places, ids)
+            case Kind.TENSOR if len(indices) == len(places):
                 return self.of(self.tensors[part.name], indices)
+            case Kind.TENSOR:
+                return self.relations.read(self.tensors[part.name], places, ids)
 
     # Sums and products
 
@@ -186,6 +160,7 @@ class _Lowering:
         weight: Number = -_ONE if term.negative else _ONE
         operands: list[Node] = []
         labels: list[tuple[str, ...]] = []
+        places: frozenset[str] = frozenset()
         for factor, inverted in zip(term.factors, term.inverted, strict=True):
             value = self.values.pop(factor)
             weight = times(weight, inverse(value.weight) if inverted else value.weight)
@@ -194,11 +169,13 @@ class _Lowering:
             if inverted:
                 value = value.plain()
                 value = replace(value, node=build.power(value.node, -1))
-            operands.append(value.node)
-            labels.append(value.indices)
+            places |= value.places
+            for node, own in value.factors():
+                operands.append(node)
+                labels.append(own)
         if not operands:
             return number(weight)
-        seen = list(dict.fromkeys(index for one in labels for index in one))
+        seen = [index for index in dict.fromkeys(index for one in labels for index in one) if index not in places]
         kept = [index for index in seen if not self.scope.ends_in(term, index)]
         if len(operands) > 1 or len(kept) < len(labels[0]):
             kept = self.scope.order(kept)

@@ -2,7 +2,7 @@
 
 A message states the fact, names the operand, the label and the sizes that met, points at the place, and
 says what to write instead. Those of einsum strings, declarations and layers are in
-`einback.notation.string_messages`.
+`einback.notation.string_messages`, those of index brackets and their sizes in `einback.notation.index_messages`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def count(number: int, noun: str) -> str:
     >>> count(1, "axis"), count(2, "axis"), count(0, "index")
     ('1 axis', '2 axes', '0 indices')
     """
-    plural = {"axis": "axes", "index": "indices"}.get(noun, noun + "s")
+    plural = {"axis": "axes", "index": "indices", "entry": "entries"}.get(noun, noun + "s")
     return f"{number} {noun if number == 1 else plural}"
 
 
@@ -52,7 +52,7 @@ _HINTS = {
     "{": "brackets are ( ) and [ ]",
     "}": "brackets are ( ) and [ ]",
     "!": "write != for unequal",
-    ":": "an index is a name, not a slice",
+    ":": "an index is no slice; the size of one stands behind it on the left: y[t:5]",
     "&": "multiply conditions to join them",
     "|": "write maximum(a, b) for conditions a or b",
 }
@@ -143,21 +143,6 @@ chained_comparison = fact("comparisons do not chain", "write (a < b) (b < c) for
 
 expected_index = fact("the name of an index is missing here")
 expected_in_indices = fact("a comma or ] is missing before this")
-number_as_index = fact(
-    "a number stands where an index is expected",
-    "reading at fixed positions is not supported yet; sizes are declared with eb.tensors",
-)
-affine_index = fact("arithmetic on indices is not supported yet", "an index is a name, as in x[n,d]")
-gather = fact("an index that is read from a tensor is not supported yet", "an index is a name, as in x[n,d]")
-
-
-def index_as_value(name: str, text: str, span: Span) -> NotationError:
-    return NotationError(
-        f"{name} is an index, and an index is not a value",
-        text=text,
-        span=span,
-        hint=f"write size({name}) for its length; comparisons of indices are not supported yet",
-    )
 
 
 def unknown_index(name: str, known: Iterable[str], text: str, span: Span) -> NotationError:

@@ -14,10 +14,10 @@ from typing import Final
 
 from einback.errors import Span
 from einback.ir.nodes import Node, Number
-from einback.notation import messages
+from einback.notation import index_messages, messages
 from einback.notation.grammar import KNOWN
 from einback.notation.scopes import occurrences
-from einback.notation.syntax import Read, SizeOf, Statement
+from einback.notation.syntax import Index, Read, SizeOf, Statement, own_indices
 from einback.notation.unify import base
 from einback.rules.composite import AXIS_FUNCTIONS, REDUCTIONS
 
@@ -45,7 +45,9 @@ class Names:
         self._text = text
         self._given = given
         self.defined = self._definitions(statements)
-        tensors = [read for one in statements for read in reads(one) if self.kind(read) is Kind.TENSOR]
+        every = [read for one in statements for read in reads(one)]
+        tensors = [read for read in every if self.kind(read) is Kind.TENSOR]
+        self.ids = self._gathered(every)
         self._check_functions(tensors)
         self._check_indices(statements, tensors)
         self.inputs = tuple(dict.fromkeys(read.name for read in tensors if read.name not in self.defined))
@@ -65,6 +67,19 @@ class Names:
         if read.name in ("delta", "δ") and count == 2:
             return Kind.DELTA
         return Kind.NUMBER if read.name in NUMBERS and count is None else Kind.TENSOR
+
+    def _gathered(self, every: Sequence[Read]) -> dict[str, Read]:
+        """The tensors in index positions, each where it stands there first."""
+        found: dict[str, Read] = {}
+        for read in every:
+            for place in read.indices or ():
+                if isinstance(place, Read):
+                    if self.kind(place) is not Kind.TENSOR:
+                        raise index_messages.gather_by_no_tensor(place.name, self._text, place.span)
+                    found.setdefault(place.name, place)
+            if self.kind(read) is Kind.ONES and any(not isinstance(place, Index) for place in read.indices or ()):
+                raise index_messages.affine_ones(self._text, read.span)
+        return found
 
     def _is_tensor(self, name: str) -> bool:
         return name in self.defined or name in self._given
@@ -96,10 +111,14 @@ class Names:
 
     def _check_indices(self, statements: Sequence[Statement], tensors: Sequence[Read]) -> None:
         """Indices that are read like tensors, and sizes of indices that nothing has."""
-        indices = {base(index.name): None for one in statements for index in (*one.indices, *occurrences(one))}
+        indices = {
+            base(index.name): None for one in statements for index in (*own_indices(one.indices), *occurrences(one))
+        }
         for read in tensors:
-            if read.indices is None and read.name in indices and not self._is_tensor(read.name):
-                raise messages.index_as_value(read.name, self._text, read.span)
+            if read.indices is None and base(read.name) in indices and not self._is_tensor(read.name):
+                raise index_messages.index_as_value(read.name, self._text, read.span)
+            if read.indices is None and base(read.name) != read.name:
+                raise messages.primed_tensor(self._text, read.span)
         for one in statements:
             for part in one.parts:
                 if isinstance(part, SizeOf) and base(part.index.name) not in indices:

@@ -20,7 +20,8 @@ What a reader could take in two ways is an error (`einback.notation.ambiguity`),
 meant.
 
 The indices in the bracket of an axis function (`softmax[c](..)`) stand outside its argument, for it keeps
-them. `size(n)` is a number and no occurrence of n. In the text, a term is a range, and it holds an
+them. Every index in `x[2*i+u]`, `x[(h w)]`, `E[token[b,t]]` occurs there, and so does one that is compared,
+`q >= k`. `size(n)` is a number and no occurrence of n. In the text, a term is a range, and it holds an
 index if it reaches from its first occurrence to its last.
 """
 
@@ -32,7 +33,7 @@ from collections.abc import Iterator
 
 from einback.errors import Span
 from einback.notation import messages
-from einback.notation.syntax import Apply, Index, Read, Statement, Term
+from einback.notation.syntax import Apply, Index, Position, Read, Statement, Term, own_indices
 from einback.rules.composite import REDUCTIONS
 
 __all__ = ["Scope", "occurrences"]
@@ -41,15 +42,20 @@ __all__ = ["Scope", "occurrences"]
 def occurrences(statement: Statement) -> Iterator[Index]:
     """The places where the right-hand side reads along an index; the brackets of reductions are none."""
     for part in statement.parts:
-        if isinstance(part, Read) or (isinstance(part, Apply) and part.fn not in REDUCTIONS):
-            yield from part.indices or ()
+        match part:
+            case Read():
+                yield from own_indices(part.indices)
+            case Position():
+                yield part.index
+            case Apply() if part.fn not in REDUCTIONS:
+                yield from part.indices or ()
 
 
 class Scope:
     """The indices of one statement."""
 
     def __init__(self, statement: Statement, text: str) -> None:
-        self.left = tuple(index.name for index in statement.indices)
+        self.left = tuple(index.name for index in own_indices(statement.indices))
         self._rank = {name: k for k, name in reversed(list(enumerate(self.left)))}
         self._reach: dict[str, Span] = {}
         bound = _bound(statement, text)
@@ -59,7 +65,7 @@ class Scope:
             elif index.name not in self._rank:
                 start, end = self._reach.get(index.name, index.span)
                 self._reach[index.name] = (min(start, index.span[0]), max(end, index.span[1]))
-        for index in statement.indices:
+        for index in own_indices(statement.indices):
             if index.name in bound:
                 raise messages.bound_and_free(index.name, bound[index.name][0].fn, text, index.span)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from einback.ir.extents import symbols_in
 from einback.ir.sizes import Classes, Equality, Size
 from einback.notation import messages
 
@@ -76,12 +77,20 @@ class Indices:
 
     def meet(self, index: str, size: Size, place: str) -> None:
         """An axis of this size is read under the index; `place` names it for messages ("in W")."""
+        self._given.update((size, *symbols_in(size)))
+        self.learn(index, size, place)
+
+    def learn(self, index: str, size: Size, place: str) -> None:
+        """The index has this size, a number or made of sizes that are here already."""
         root = self.add(index)
-        self._given.add(size)
         if root in self._known:
             self._agree(index, self._known[root], (size, place))
         else:
             self._known[root] = (size, place)
+
+    def known(self, index: str) -> bool:
+        """Whether a size was met under the index."""
+        return self.add(index) in self._known
 
     def preset(self, index: str, size: Size) -> None:
         """The caller gives the size of an index."""
@@ -106,8 +115,18 @@ class Indices:
         root = self.add(index)
         if root in self._known:
             return self._sizes.find(self._known[root][0])
+        return self._symbol(root)
+
+    def call(self, index: str) -> None:
+        """The size of an index is called like the index itself, unless something is known of it; where an operand
+        has a size of this name, it is that.
+        """
+        symbol = index if index in self._given else self._symbol(index)
+        self._known.setdefault(self.add(index), (symbol, "as written"))
+
+    def _symbol(self, index: str) -> str:
         # A new symbol must not be taken for one that an operand brings under another index.
-        symbol = root + self._suffix
+        symbol = index + self._suffix
         while symbol in self._given:
             symbol += "_"
         return symbol

@@ -47,6 +47,22 @@ LONG = [
     "y = " + "1e308*" * N + "1",
     "y = " + "9" * 100_000,
     "x" * 100_000,
+    "y[i] = x[" + "+".join(["i"] * 50_000) + "]",
+    "y[i] = x[" + "+".join(f"i{k}" for k in range(10_000)) + "]",
+    "y[i] = x[" + "+".join(f"i{k}" for k in range(3_000)) + "] " + " ".join(f"w[i{k}]" for k in range(1, 3_000)),
+    "y[i] = x[" + "2*" * 50_000 + "i]",
+    "y[i] = x[" + "-" * 100_000 + "i]",
+    "y[i] = x[" + "t[" * N + "i" + "]" * N + "]",
+    "y[i] = x[" + "(" * N,
+    "y[i] = x[(" + " ".join(f"i{k}:2" for k in range(10_000)) + ")]",
+    "y = x[(" + " ".join(f"i{k}:999999999999999999" for k in range(64)) + ")]",
+    "y[(" + " ".join(f"i{k}" for k in range(60)) + ")] = " + " ".join(f"x[i{k}]" for k in range(60)),
+    "y = " + " ".join(f"x[(i{k} j{k}:2)]" for k in range(2_000)),
+    "y = " + " + ".join(f"x[{k}*i+{k}]" for k in range(1, 5_000)),
+    "y = " + " ".join(f"x[t[i{k}]]" for k in range(3_000)),
+    "y[i] = " + "(" * N + "i > 0" + ")" * N + " x[i]",
+    "y[i] = x[i] " + " ".join(["(i > 0)"] * N),
+    "x" + ":" * 100_000,
     "#" * 100_000,
     "\n" * 100_000,
     "y = 1" + ";" * 100_000,
@@ -61,6 +77,12 @@ def test_long_texts_take_no_time(text: str) -> None:
     assert time.process_time() - start < 3  # within one second on a quiet machine
 
 
+def test_many_convolutions() -> None:
+    lines = [f"h{k + 1}[i] = h{k}[2*i+u-1] W{k}[u]" for k in range(200)]
+    program = elaborate("\n".join(reversed(lines)).replace("[i]", "[i:8]"))
+    assert program.tensors["h200"].shape == (8,)
+
+
 def test_many_statements() -> None:
     lines = [f"h{k + 1}[i] = tanh(W{k}[i,j] h{k}[j])" for k in range(2_000)]
     program = elaborate("\n".join(reversed(lines)))
@@ -69,7 +91,8 @@ def test_many_statements() -> None:
 
 
 PIECES = st.sampled_from(
-    ["x", "W", "exp", "sum", "softmax", "where", "size", "max", "ones", "δ", "pi", "inf", "i", "j", "[i]", "[i,j]"]
+    ["x[2*i+u]", "(i j)", ":2", ":n", "t[i]", "i > j", "2*i-1", "δ[i,j+2*u]", "E[t[j]]"]
+    + ["x", "W", "exp", "sum", "softmax", "where", "size", "max", "ones", "δ", "pi", "inf", "i", "j", "[i]", "[i,j]"]
     + ["[", "]", "(", ")", ",", "+", "-", "*", "/", "^", "**", "=", "==", "<", ">=", "²", "⁻¹", "√", "'", "′", "1"]
     + [
         "0",

@@ -340,15 +340,6 @@ CASES = [
         """,
     ),
     (
-        "s[q,k] = where(q >= k, a[q,k], 0)",
-        r"""
-        q is an index, and an index is not a value
-          s[q,k] = where(q >= k, a[q,k], 0)
-                         ^
-        write size(q) for its length; comparisons of indices are not supported yet
-        """,
-    ),
-    (
         "s = size(n)",
         r"""
         no tensor has an index n
@@ -388,43 +379,7 @@ CASES = [
         n is an index, and an index is not a value
           s = x[n] / n
                      ^
-        write size(n) for its length; comparisons of indices are not supported yet
-        """,
-    ),
-    (
-        "A = B[3,3]",
-        r"""
-        a number stands where an index is expected
-          A = B[3,3]
-                ^
-        reading at fixed positions is not supported yet; sizes are declared with eb.tensors
-        """,
-    ),
-    (
-        "y[i] = x[2*i+u]",
-        r"""
-        arithmetic on indices is not supported yet
-          y[i] = x[2*i+u]
-                   ^
-        an index is a name, as in x[n,d]
-        """,
-    ),
-    (
-        "y[i] = x[i+1]",
-        r"""
-        arithmetic on indices is not supported yet
-          y[i] = x[i+1]
-                    ^
-        an index is a name, as in x[n,d]
-        """,
-    ),
-    (
-        "h[b] = E[t[b]]",
-        r"""
-        an index that is read from a tensor is not supported yet
-          h[b] = E[t[b]]
-                    ^
-        an index is a name, as in x[n,d]
+        write size(n) for its length; it is a number in comparisons only, as in where(n > 0, ..)
         """,
     ),
     (
