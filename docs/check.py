@@ -24,6 +24,7 @@ PAGES = [
 
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)|<img[^>]* src=\"([^\"]+)\"")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"`[^`\n]+`")
 _FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -40,6 +41,7 @@ def faults(page: Path) -> Iterator[str]:
 
 def _broken_links(page: Path, text: str) -> Iterator[str]:
     prose = _FENCE.sub(lambda block: "\n" * block[0].count("\n"), text)
+    prose = _CODE.sub("", prose)
     for link in _LINK.finditer(prose):
         target, _, anchor = (link[1] or link[2]).partition("#")
         if target.startswith(("http:", "https:", "mailto:")):

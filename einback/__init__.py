@@ -5,10 +5,12 @@ straight-line NumPy programs. The elementwise functions (`einback.relu`, `einbac
 `einback.ELEMENTWISE` lists them.
 """
 
+from einback.api import linalg
 from einback.api.checking import Check, check
 from einback.api.compiling import compile, evaluate
 from einback.api.declaring import Program, einsum, eye, ones, program, tensor, tensors
-from einback.api.derivatives import grad, hessian, hvp, jacobian, jvp, vjp
+from einback.api.derivatives import gauss_newton, grad, hessian, hvp, jacobian, jvp, vjp
+from einback.api.indexing import flatten, one_hot, unflatten
 from einback.api.layers import Layer, layer
 from einback.api.operations import (
     ELEMENTWISE,
@@ -22,6 +24,7 @@ from einback.api.operations import (
     softmax,
     sum,
 )
+from einback.api.structured import Structured
 from einback.api.tensor import Tensor
 from einback.errors import (
     ArrayError,
@@ -46,23 +49,28 @@ __all__ = [
     "NotationError",
     "Program",
     "ShapeError",
+    "Structured",
     "Tensor",
     "check",
     "compile",
     "einsum",
     "evaluate",
     "eye",
+    "flatten",
+    "gauss_newton",
     "grad",
     "hessian",
     "hvp",
     "jacobian",
     "jvp",
     "layer",
+    "linalg",
     "log_softmax",
     "logsumexp",
     "max",
     "mean",
     "min",
+    "one_hot",
     "ones",
     "prod",
     "program",
@@ -70,6 +78,7 @@ __all__ = [
     "sum",
     "tensor",
     "tensors",
+    "unflatten",
     "vjp",
 ]
 

@@ -1,26 +1,28 @@
 """`check`: derived gradients against numerical ones, on the user's own arrays.
 
 Where every function in the program is analytic, by the complex step Im f(x + ih) / h with h = 1e-30, which
-is exact to rounding (Squire & Trapp, SIAM Review 40, 1998); elsewhere by central differences.
+is exact to rounding (Squire & Trapp, SIAM Review 40, 1998); elsewhere by central differences. A complex entry is
+moved along both parts, an entry of a tensor with facts together with those that the facts tie to it.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from einback.api.compiling import Function, compile
+from einback.api.compiling import compile
 from einback.api.derivatives import default_wrt, grad
 from einback.api.operations import sum as sum_of
 from einback.api.structure import flatten
 from einback.api.tensor import Tensor, declared
 from einback.errors import ArrayError, DerivativeError
-from einback.ir.nodes import Input, Map, Node, Reduce
-from einback.ir.walk import postorder
+from einback.ir.nodes import Input, Map, Matrix, Node, Reduce
+from einback.ir.walk import postorder, substitute
+from einback.rules.matrix import matrix_row
 from einback.rules.scalar import row
+from einback.run.callable import Compiled
 
 __all__ = ["Check", "Comparison", "check"]
 
@@ -75,7 +77,7 @@ class Check:
 def check(y: Tensor, wrt: Any = None, /, **arrays: Any) -> Check:
     """Compare the derived gradient of y with a numerical one, for each tensor of `wrt`.
 
-    `wrt` is as in `grad`; the arrays are real. Where y is not a scalar, its entries are summed with random
+    `wrt` is as in `grad`. Where y is not a real scalar, its entries, or their parts, are summed with random
     weights. Up to 256 entries of each tensor are compared. The check passes where the error is within 1e-9
     (complex step) or 1e-5 (central differences) of the largest entry, or of one.
 
@@ -93,19 +95,22 @@ def check(y: Tensor, wrt: Any = None, /, **arrays: Any) -> Check:
             )
         if source.name not in arrays:
             raise ArrayError(f"no array is given for {source.name}", hint=f"pass {source.name}=...")
-    values = {name: _real(name, value) for name, value in arrays.items()}
-    if y.ndim:
+    facts = {node.name: node.facts for node in y.known().inputs}
+    values = {name: _numbers(name, value, facts.get(name, ())) for name, value in arrays.items()}
+    if y.ndim or y.node.is_complex:
         y, values = _weighted(y, values)
     return _check(y, sources, values)
 
 
-def _real(name: str, value: Any) -> Array:
+def _numbers(name: str, value: Any, facts: tuple[str, ...]) -> Array:
     array = np.asarray(value)
+    if "complex" in facts:
+        return array.astype(np.complex128)
     if array.dtype.kind == "f":
         return array.astype(np.float64)
     if array.dtype.kind in "iub":
         return array
-    raise ArrayError(f"{name} holds {array.dtype}: check takes real numbers")
+    raise ArrayError(f"{name} holds {array.dtype}: check takes real numbers, and complex ones for complex tensors")
 
 
 def _weighted(y: Tensor, values: dict[str, Array]) -> tuple[Tensor, dict[str, Array]]:
@@ -113,62 +118,100 @@ def _weighted(y: Tensor, values: dict[str, Array]) -> tuple[Tensor, dict[str, Ar
     name = "weights"
     while name in values:
         name += "_"
-    weights = declared(Input(name, y.shape, ()), y.names)
-    drawn = np.random.default_rng(0).normal(size=np.shape(compile(y)(values)))
-    return sum_of(y * weights), values | {name: drawn}
+    weights = declared(Input(name, y.shape, ("complex",) if y.node.is_complex else ()), y.names)
+    rng, shape = np.random.default_rng(0), np.shape(compile(y)(values))
+    drawn = rng.normal(size=shape) + (1j * rng.normal(size=shape) if y.node.is_complex else 0)
+    return sum_of((y * weights).real if y.node.is_complex else y * weights), values | {name: drawn}
 
 
 def _check(y: Tensor, sources: list[Tensor], values: dict[str, Array]) -> Check:
     derived = compile(grad(y, sources))(values)
-    value = compile(y)
     analytic = all(_is_analytic(node) for node in postorder([y.node]))
-    comparisons = []
-    for source, slope in zip(sources, derived, strict=True):
-        places = _places(values[source.name].shape)
-        differences = [(_complex_step if analytic else _central)(value, values, source.name, p) for p in places]
-        errors = [abs(slope[p] - d) for p, d in zip(places, differences, strict=True)]
-        comparisons.append(
-            Comparison(
-                source.name,
-                float(np.max(errors, initial=0.0)),
-                float(np.max(np.abs(differences), initial=0.0)),
-                len(places),
-                values[source.name].size,
-                "complex step" if analytic else "central differences",
-                1e-9 if analytic else 1e-5,
-            )
-        )
-    return Check(tuple(comparisons))
+    return Check(tuple(_compared(y, x, slope, values, analytic) for x, slope in zip(sources, derived, strict=True)))
+
+
+def _compared(y: Tensor, x: Tensor, slope: Array, values: dict[str, Array], analytic: bool) -> Comparison:
+    assert isinstance(x.node, Input)
+    exact = analytic and not x.node.facts
+    value = _of_complex(y, x.node) if exact else compile(y)
+    array = values[x.name]
+    places = _places(array.shape, x.node.facts)
+    found, wanted = [], []
+    for place in places:
+        for direction in _directions(array, place, x.node.facts):
+            found.append(float(np.vdot(slope, direction).real))
+            wanted.append((_complex_step if exact else _central)(value, values, x.node, place, direction))
+    return Comparison(
+        x.name,
+        float(np.max(np.abs(np.subtract(found, wanted)), initial=0.0)),
+        float(np.max(np.abs(wanted), initial=0.0)),
+        len(places),
+        array.size,
+        "complex step" if exact else "central differences",
+        1e-9 if exact else 1e-5,
+    )
+
+
+def _of_complex(y: Tensor, x: Input) -> Compiled:
+    """The program of y with x declared complex, so that nothing is read into it that holds for reals alone."""
+    known = y.known()
+    moved = Input(x.name, x.sizes, ("complex",))
+    inputs = tuple(moved if node is x else node for node in known.inputs)
+    return Compiled(substitute([y.node], {x: moved}), inputs, equalities=known.equalities)
 
 
 def _is_analytic(node: Node) -> bool:
     match node:
+        case Input():
+            return not node.is_complex
         case Map():
             return bool(row(node.fn).analytic)
         case Reduce():
             return node.fn in ("prod", "logsumexp")
+        case Matrix():
+            return matrix_row(node.fn).holomorphic
         case _:
             return True
 
 
-def _places(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The entries to compare: all, or as many as are compared at most, drawn at random."""
-    count = math.prod(shape)
-    chosen = range(count) if count <= _MOST else np.random.default_rng(0).choice(count, _MOST, replace=False)
-    return [tuple(map(int, np.unravel_index(k, shape))) for k in chosen]
+def _places(shape: tuple[int, ...], facts: tuple[str, ...]) -> list[tuple[int, ...]]:
+    """The entries to compare: all that may move, or as many as are compared at most, drawn at random."""
+    allowed = np.ones(shape, dtype=bool)
+    if "diagonal" in facts:
+        allowed &= np.eye(shape[-1], dtype=bool)
+    elif "lower" in facts:
+        allowed = np.tril(allowed)
+    elif "orthogonal" in facts:
+        allowed = np.tril(allowed, -1)
+    chosen = np.flatnonzero(allowed)
+    if chosen.size > _MOST:
+        chosen = np.random.default_rng(0).choice(chosen, _MOST, replace=False)
+    return [tuple(int(axis) for axis in np.unravel_index(int(k), shape)) for k in chosen]
 
 
-def _moved(values: dict[str, Array], name: str, place: tuple[int, ...], by: complex) -> dict[str, Array]:
-    array = values[name].astype(np.result_type(type(by), np.float64))
-    array[place] += by
-    return values | {name: array}
+def _directions(array: Array, place: tuple[int, ...], facts: tuple[str, ...]) -> list[Array]:
+    """The directions in which an entry moves; an orthogonal matrix turns in the plane of two of its columns."""
+    direction = np.zeros(array.shape, np.result_type(array, np.float64))
+    direction[place] = 1
+    if "symmetric" in facts:
+        direction[(*place[:-2], place[-1], place[-2])] = 1
+    if "orthogonal" in facts:
+        direction = array @ (direction - np.swapaxes(direction, -1, -2))
+    return [direction, 1j * direction] if "complex" in facts else [direction]
 
 
-def _complex_step(value: Function, values: dict[str, Array], name: str, place: tuple[int, ...]) -> float:
-    return float(np.imag(value(_moved(values, name, place, _STEP * 1j))) / _STEP)
+def _moved(values: dict[str, Array], x: Input, direction: Array, by: complex) -> dict[str, Array]:
+    return values | {x.name: values[x.name] + by * direction}
 
 
-def _central(value: Function, values: dict[str, Array], name: str, place: tuple[int, ...]) -> float:
-    step = float(np.cbrt(np.finfo(float).eps)) * max(1.0, abs(float(values[name][place])))
-    ahead, behind = (value(_moved(values, name, place, sign * step)) for sign in (1.0, -1.0))
+def _complex_step(
+    value: Compiled, values: dict[str, Array], x: Input, place: tuple[int, ...], direction: Array
+) -> float:
+    return float(np.imag(value(_moved(values, x, direction, _STEP * 1j))) / _STEP)
+
+
+def _central(value: Compiled, values: dict[str, Array], x: Input, place: tuple[int, ...], direction: Array) -> float:
+    size = float(np.abs(values[x.name][place]))
+    step = float(np.cbrt(np.finfo(float).eps)) * (size if "positive" in x.facts else max(1.0, size))
+    ahead, behind = (value(_moved(values, x, direction, sign * step)) for sign in (1.0, -1.0))
     return float((ahead - behind) / (2 * step))

@@ -7,9 +7,10 @@ from types import MappingProxyType
 
 from einback.api.scope import Scope, names_in_normal_form
 from einback.api.tensor import Tensor, combine, declared, nodes_of
-from einback.errors import NotationError, did_you_mean
+from einback.errors import EinbackError, NotationError, did_you_mean
 from einback.formula.index import Names, texts
 from einback.ir.build import ones as ones_of
+from einback.ir.facts import facts_of
 from einback.ir.nodes import Delta, Input
 from einback.notation.declarations import Declared, parse_declaration, parse_declarations, parse_sizes
 from einback.notation.einsum_string import einsum_node
@@ -33,13 +34,45 @@ def tensors(text: str) -> tuple[Tensor, ...]:
     return tuple(_declare(one, ()) for one in parse_declarations(text))
 
 
-def tensor(text: str, *, integer: bool = False) -> Tensor:
-    """Declare one tensor. `integer` marks whole numbers, which have no gradient.
+def tensor(
+    text: str,
+    *,
+    integer: bool = False,
+    complex: bool = False,
+    positive: bool = False,
+    symmetric: bool = False,
+    diagonal: bool = False,
+    lower: bool = False,
+    positive_definite: bool = False,
+    orthogonal: bool = False,
+) -> Tensor:
+    """Declare one tensor, with facts that its arrays keep; simplification and derivatives use them.
 
-    >>> tensor("labels[n]", integer=True).shape
-    ('n',)
+    `integer` marks whole numbers, which have no gradient, `complex` complex numbers, `positive` entries larger
+    than 0. Of the last two axes, which are of one size: `symmetric`, `diagonal`, `lower` (triangular),
+    `positive_definite` (symmetric too), `orthogonal`. Arrays are checked for them at every call. docs/complex.md
+    and docs/facts.md say which derivatives are meant.
+
+    Raises `NotationError` with a caret for the text, `EinbackError` for facts that contradict each other and
+    `ShapeError` for facts of matrices about other shapes.
+
+    >>> import einback as eb
+    >>> S, x = tensor("S[n,n]", symmetric=True), tensor("x[n]")
+    >>> print(eb.grad(eb.einsum("i,ij,j->", x, S, x), x))
+    dx[n] = 2 S[n,i] x[i]
     """
-    return _declare(parse_declaration(text), ("integer",) if integer else ())
+    words = {
+        "integer": integer,
+        "complex": complex,
+        "positive": positive,
+        "symmetric": symmetric,
+        "diagonal": diagonal,
+        "lower": lower,
+        "positive_definite": positive_definite,
+        "orthogonal": orthogonal,
+    }
+    one = parse_declaration(text)
+    return _declare(one, facts_of([word for word, holds in words.items() if holds], one.name, one.sizes))
 
 
 def _declare(one: Declared, facts: tuple[str, ...]) -> Tensor:
@@ -118,14 +151,15 @@ class Program(Mapping[str, Tensor]):
         return texts(normalise([one.node for one in chosen]), self.outputs, names)
 
 
-def program(text: str, /, **given: Tensor) -> Program:
-    """Read an index program, one definition a line; keyword arguments bind names to tensors.
+def program(text: str, /, **named: Tensor | int | str) -> Program:
+    """Read an index program, one definition a line. Keywords bind names to tensors, and indices to sizes (`u=2`).
 
     An index that is not on the left is summed over the smallest term that holds all its occurrences, a term
     being a whole product between + and -: `L = (O[i] - Y[i])^2` adds up the squared errors, `(x[i] y[i])^2`
     squares a dot product. Where a reader could place the sum in two ways, as in `exp(Z[i])`, it is an error
     that asks for `sum[i](..)`. A name that is read and never defined is an input, its sizes named by its
-    indices. Raises `NotationError` with line and caret.
+    indices. Positions may be computed: `x[b,c,2*i+u]` is a convolution's, `E[token[b,t],d]` a gather, `x[n,(h w)]`
+    two axes as one; docs/notation.md has the whole notation. Raises `NotationError` with line and caret.
 
     >>> p = program('''
     ...     Z[n,c] = X[n,d] W[d,c] + b[c]
@@ -134,7 +168,12 @@ def program(text: str, /, **given: Tensor) -> Program:
     >>> [one.name for one in p.inputs], p["s"].shape
     (['X', 'W', 'b'], ())
     """
-    parsed = elaborate(text, {name: one.node for name, one in given.items()})
+    given = {name: value for name, value in named.items() if isinstance(value, Tensor)}
+    sizes = {name: value for name, value in named.items() if not isinstance(value, Tensor)}
+    for name, value in sizes.items():
+        if not isinstance(value, int | str):
+            raise EinbackError(f"{name} is bound to a tensor or to a size, not to {type(value).__name__}")
+    parsed = elaborate(text, {name: one.node for name, one in given.items()}, sizes)
     for name in given:
         if name not in parsed.tensors:
             hint = did_you_mean(name, parsed.tensors) or f"it reads {', '.join(parsed.tensors)}"

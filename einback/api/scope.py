@@ -26,6 +26,7 @@ class Scope:
     size_names: Mapping[Size, tuple[str, ...]] = field(default_factory=dict)
     equalities: frozenset[Equality] = frozenset()
     tensors: Mapping[Node, str] = field(default_factory=dict)
+    derived: bool = False  # a derivative was taken
     parents: tuple[Scope, ...] = ()
 
 
@@ -38,6 +39,7 @@ class Known:
     size_names: Mapping[Size, tuple[str, ...]]
     equalities: frozenset[Equality]
     tensors: Mapping[Node, str]
+    derived: bool
 
 
 def gather(scopes: Iterable[Scope]) -> Known:
@@ -51,6 +53,7 @@ def gather(scopes: Iterable[Scope]) -> Known:
     size_names: dict[Size, dict[str, None]] = {}
     equalities: set[Equality] = set()
     tensors: dict[Node, str] = {}
+    derived = False
     for scope in _ancestors_first(scopes):
         for node, names in scope.inputs.items():
             inputs[node] = names
@@ -65,10 +68,11 @@ def gather(scopes: Iterable[Scope]) -> Known:
             size_names[size] = dict.fromkeys([*preferred, *size_names.get(size, {})])
         equalities |= scope.equalities
         tensors.update(scope.tensors)
+        derived = derived or scope.derived
     if equalities:
         Classes(sorted(equalities, key=repr))
     pool = {size: tuple(names) for size, names in size_names.items()}
-    return Known(inputs, tuple(parameters), pool, frozenset(equalities), tensors)
+    return Known(inputs, tuple(parameters), pool, frozenset(equalities), tensors, derived)
 
 
 def names_in_normal_form(known: Known) -> dict[Node, str]:
@@ -95,4 +99,5 @@ def _ancestors_first(scopes: Iterable[Scope]) -> list[Scope]:
 
 
 def _shown(node: Input) -> str:
-    return f"[{','.join(map(str, node.sizes))}]"
+    facts = f" ({', '.join(node.facts)})" if node.facts else ""
+    return f"[{','.join(map(str, node.sizes))}]{facts}"

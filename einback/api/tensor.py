@@ -14,14 +14,17 @@ import numpy as np
 
 from einback.api.axes import resolve_axes
 from einback.api.numpy_names import INSTEAD, NO_NUMBERS
+from einback.api.parts import Parts
 from einback.api.scope import Known, Scope, gather, names_in_normal_form
 from einback.errors import EinbackError, NotationError, ShapeError
 from einback.formula.index import Names, latex, text
 from einback.ir.build import const, einsum, size_of
 from einback.ir.data import from_data, to_data
+from einback.ir.indexing import gathered
 from einback.ir.nodes import Input, Node, Shape
 from einback.ir.sizes import Equality, Size
 from einback.rules import composite
+from einback.rules.complex import complex_number
 from einback.rules.simplify import normalise
 
 __all__ = ["Operand", "Tensor", "combine", "declared", "elementwise", "nodes_of"]
@@ -30,7 +33,7 @@ Operand = Any  # a Tensor or a number
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, weakref_slot=True)
-class Tensor:
+class Tensor(Parts):
     """A symbolic tensor: what `tensors`, `einsum` and every operation return.
 
     `shape` holds sizes (symbols or integers), `names` the index names of the axes, "" where an axis has none.
@@ -66,6 +69,8 @@ class Tensor:
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         name = function.__name__
+        if name in ("real", "imag"):
+            return elementwise(composite.FUNCTIONS[name].build, *args)
         raise EinbackError(
             f"np.{name} works on arrays, and a tensor has no numbers yet", hint=INSTEAD.get(name, NO_NUMBERS)
         )
@@ -77,6 +82,9 @@ class Tensor:
         raise EinbackError("a tensor has no numbers yet", hint=NO_NUMBERS)
 
     def __getitem__(self, key: object) -> Tensor:
+        if isinstance(key, Tensor):  # the rows that whole numbers name
+            names = (*key.names, *self.names[1:])
+            return combine(gathered(self.node, key.node), _aligned_names([names], len(names)), [self, key])
         raise EinbackError(
             "a tensor is not indexed by position",
             hint="read entries by labels: einsum('ii->i', A) is a diagonal, einsum('ij,j->i', A, v) picks with v",
@@ -169,6 +177,7 @@ class Tensor:
             dict(known.size_names),
             sorted(known.equalities, key=repr),
             list(known.tensors.values()),
+            known.derived,
         )
         return _loaded, (to_data(roots), facts, self.name, self.derived)
 
@@ -245,18 +254,13 @@ class Tensor:
 
 
 def _loaded(data: Any, facts: tuple[Any, ...], name: str, derived: bool) -> Tensor:
-    names, input_names, parameters, size_names, equalities, tensor_names = facts
+    names, input_names, parameters, size_names, equalities, tensor_names, from_derivatives = facts
     node, *rest = from_data(data)
     inputs = dict(zip(rest, input_names, strict=False))
     named = dict(zip(rest[len(input_names) :], tensor_names, strict=False))
     like = rest[-1] if len(rest) > len(input_names) + len(tensor_names) else None
-    scope = Scope(
-        inputs,  # type: ignore[arg-type]
-        tuple(rest[k] for k in parameters),
-        size_names,
-        frozenset(equalities),
-        named,
-    )
+    declared_before = tuple(rest[k] for k in parameters)
+    scope = Scope(inputs, declared_before, size_names, frozenset(equalities), named, from_derivatives)  # type: ignore[arg-type]
     return Tensor(node, names, scope, name, like, derived)  # type: ignore[arg-type]
 
 
@@ -266,6 +270,8 @@ def nodes_of(operands: Iterable[Operand]) -> list[Node]:
 
 
 def _number(value: Any) -> Node:
+    if isinstance(value, complex | np.complexfloating):
+        return complex_number(complex(value))
     if isinstance(value, int | float | Fraction) or (
         hasattr(value, "__float__") and getattr(value, "shape", None) == ()
     ):
@@ -289,10 +295,10 @@ def combine(
 ) -> Tensor:
     """A tensor made from others. New size equalities are checked against all that is known."""
     parents = tuple(dict.fromkeys(tensor.scope for tensor in made_from))
-    if not equalities and not size_names and len(parents) == 1:
+    if not (equalities or size_names or derived) and len(parents) == 1:
         scope = parents[0]
     else:
-        scope = Scope(size_names=size_names or {}, equalities=equalities, parents=parents)
+        scope = Scope(size_names=size_names or {}, equalities=equalities, derived=derived, parents=parents)
     if equalities:
         gather([scope])
     return Tensor(node, tuple(names), scope, name, like, derived)

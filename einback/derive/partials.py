@@ -16,13 +16,39 @@ from einback.ir.build import add, broadcast, const, einsum, multiply, power, red
 from einback.ir.nodes import Const, Delta, Map, Node, Ones, Reduce
 from einback.rules.expr import Expr
 from einback.rules.scalar import LINEAR, row
+from einback.rules.wirtinger import RealLinear
 
-__all__ = ["is_linear", "lift", "partial", "replace_argument"]
+__all__ = ["is_linear", "lift", "partial", "pull_part", "push_part", "real_linear", "real_part", "replace_argument"]
 
 
 def is_linear(node: Map, k: int) -> bool:
     """Whether a map is linear in its k-th argument, entry by entry, as a choice is in what it chooses."""
     return row(node.fn).derivatives[k] is LINEAR
+
+
+def real_linear(node: Map, k: int) -> RealLinear | None:
+    """How a map that has no complex derivative in its k-th argument moves with it, where the two are complex."""
+    parts = row(node.fn).parts
+    return parts[k] if parts and (node.is_complex or node.args[k].is_complex) else None
+
+
+def push_part(node: Map, move: RealLinear, t: Node, lead: tuple[int | str, ...]) -> Node:
+    """The tangent of such a map for the tangent `t` of an argument; `t` has leading axes."""
+    return move.push(*_lifted(node, lead), Expr(t)).node
+
+
+def pull_part(node: Map, move: RealLinear, g: Node, lead: tuple[int | str, ...]) -> Node:
+    """The cotangent of an argument for the cotangent `g` of such a map; `g` has leading axes."""
+    return move.pull(*_lifted(node, lead), Expr(g)).node
+
+
+def real_part(moved: Node, node: Node) -> Node:
+    """A tangent or cotangent of a node, of which the real part counts where the node is real: it stays real."""
+    return Map("real", (moved,)) if moved.is_complex and not node.is_complex else moved
+
+
+def _lifted(node: Map, lead: tuple[int | str, ...]) -> list[Expr]:
+    return [Expr(one if isinstance(one, Const) else lift(one, lead)) for one in (*node.args, node)]
 
 
 def lift(node: Node, lead: tuple[int | str, ...]) -> Node:
@@ -51,6 +77,8 @@ def partial(node: Map | Reduce, k: int) -> Node | None:
     derivative = row(node.fn).derivatives[k]
     if derivative is None:
         return None
+    if node.args[k].is_complex and not row(node.fn).analytic:
+        raise DerivativeError(f"{node.fn} has no derivative at complex numbers")
     if not callable(derivative):
         raise DerivativeError(f"{node.fn} is linear in argument {k + 1}: it has no table derivative there")
     return derivative(*(Expr(arg) for arg in node.args), Expr(node)).node

@@ -8,6 +8,11 @@ For a node y that reads x, and the cotangent g of y, the pullback of g to x is
     Add          y = sum w x                ->  w g
     Map          y[e] = f(x[e], ..)         ->  g[e] df/dx[e]; a choice pulls back as a choice
     Reduce       y = f over some axes of x  ->  g, broadcast along them, times the local derivative
+    Matrix       Y = f(X)                   ->  g contracted with dY/dX, a product in the matrix table
+
+At complex numbers these products are not conjugated: the cotangent g of a node y stands for the change Re(g dy),
+so that a loss L gives dL/dx - i dL/dy. What has no complex derivative (conj, Re, |z|) pulls back as
+`einback.rules.wirtinger` says, and of what arrives at a real node the real part counts.
 
 Cotangents may have leading axes that every pullback carries along: with an identity as the cotangent of
 the output, the result is a Jacobian. (Griewank & Walther, Evaluating Derivatives, 2008, chapter 3;
@@ -18,10 +23,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from einback.derive.partials import is_linear, lift, partial, replace_argument
+from einback.derive.matrices import pull_matrix
+from einback.derive.partials import is_linear, lift, partial, pull_part, real_linear, real_part, replace_argument
 from einback.errors import DerivativeError
 from einback.ir.build import add, broadcast, einsum, multiply, scale, zeros
-from einback.ir.nodes import Add, Const, Einsum, Map, Node, Ones, Reduce, Shape
+from einback.ir.nodes import Add, Const, Einsum, Map, Matrix, Node, OneHot, Ones, Reduce, Shape
 from einback.ir.walk import children, depends_on, postorder
 
 __all__ = ["pullback", "vjp"]
@@ -37,7 +43,7 @@ def vjp(y: Node, cotangent: Node, sources: Sequence[Node]) -> tuple[Node, ...]:
     for node in reversed(list(postorder([y]))):
         if node not in active or node not in arriving:
             continue
-        g = add(arriving.pop(node))
+        g = real_part(add(arriving.pop(node)), node)
         if node in wanted:
             done[node] = g
         for k, child in enumerate(children(node)):
@@ -53,9 +59,14 @@ def pullback(node: Node, k: int, g: Node, lead: Shape) -> Node | None:
     match node:
         case Einsum():
             return _pull_einsum(node, k, g, lead)
+        case OneHot():
+            return None  # where ids point moves in whole steps
         case Add():
             return scale(g, node.weights[k])
         case Map():
+            move = real_linear(node, k)
+            if move is not None:
+                return None if isinstance(node.args[k], Const) else pull_part(node, move, g, lead)
             if is_linear(node, k):
                 return replace_argument(node, k, g, lead)
             slope = partial(node, k)
@@ -70,6 +81,8 @@ def pullback(node: Node, k: int, g: Node, lead: Shape) -> Node | None:
             kept = [m for m in range(node.arg.rank) if m not in node.axes]
             places = [*range(len(lead)), *(len(lead) + m for m in kept)]
             return multiply(broadcast(g, shape, places), lift(slope, lead))
+        case Matrix():
+            return pull_matrix(node, g, lead)
         case _:
             raise DerivativeError(f"no pullback is known for the node {type(node).__name__}")
 

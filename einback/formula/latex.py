@@ -121,7 +121,8 @@ class LatexWriter:
                 return number(tree.value)
             case Ref():
                 name = tensor_latex(tree.name)
-                name = matrix_row(tree.fn).latex.format(name) if tree.fn else name
+                if tree.fn:  # braces keep a second superscript apart
+                    name = matrix_row(tree.fn).latex.format(f"{{{name}}}" if "^" in name else name)
                 return name + self.indices(tree.indices)
             case Position():
                 return index_latex(self.chosen[tree.index])

@@ -5,65 +5,56 @@ After `binary` an Einsum is one of
     a sum        one operand, distinct labels, some of them summed
     a pair       two operands with distinct labels each; labels in one operand only are kept
     an embedding one operand, a label twice in the output: a diagonal is written
+    or has a relation beside a tensor: a view, a gather or a scatter, see `einback.plan.views`
 Since nodes are interned, equal sub-contractions of the whole program become one node; so that they do, the
 pair's operands are put in an order of their own, and so are the axes of an intermediate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
 
+from einback.errors import ArrayError
 from einback.ir.build import broadcast, const, einsum, ones, scale
-from einback.ir.nodes import Add, Const, Delta, Einsum, Map, Node, Number, Ones
+from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, OneHot, Ones, Window
 from einback.ir.sizes import Size
 from einback.ir.walk import children, count_uses, postorder, rebuild
-from einback.plan.binding import Sizes, resolve
+from einback.plan.binding import Sizes, length, resolve
 from einback.plan.families import Families
 from einback.plan.numbers import times, uniform
-from einback.plan.paths import Labels, contraction_path, intermediates
+from einback.plan.pairs import in_order, natural_order
+from einback.plan.paths import contraction_path, intermediates
+from einback.plan.product import Labels, Product, Term, united
+from einback.plan.relations import discharge
+from einback.plan.shifts import shifted
+from einback.plan.units import zero_at_zero
+from einback.plan.views import is_identity, is_view, repeated_axes
+from einback.plan.windows import numeric_window
+from einback.rules.relations import is_relation
 
-__all__ = ["binary", "is_view"]
-
-_Term = tuple[Node, Labels]
+__all__ = ["binary"]
 
 
-def is_view(node: Node) -> bool:
-    """Whether a node only rearranges one tensor: permutes, reads a diagonal, repeats along new axes."""
-    if not isinstance(node, Einsum) or len(set(node.out)) < len(node.out) or len(node.out) < len(node.sizes):
-        return False
-    return sum(not isinstance(operand, Ones) for operand in node.operands) == 1
-
-
-def binary(roots: Sequence[Node], sizes: Sizes) -> dict[Node, Node]:
-    """What each node below the roots has become."""
+def binary(roots: Sequence[Node], sizes: Sizes, *, real: bool = True) -> dict[Node, Node]:
+    """What each node below the roots has become; `real` says that no array is complex."""
     cutter = _Cutter(sizes)
-    uses = count_uses(roots)
+    before = shifted(roots)
+    if real:
+        guarded = zero_at_zero(list(before.values()))
+        before = {node: guarded[image] for node, image in before.items()}
+    shifted_roots = [before[root] for root in roots]
+    uses = count_uses(shifted_roots)
     new: dict[Node, Node] = {}
-    for node in postorder(roots):
+    for node in postorder([*shifted_roots, *before.values()]):
         kids = children(node)
         cutter.shared.update(new[child] for child in kids if uses[child] > 1)
-        new[node] = cutter.visit(rebuild(node, [new[child] for child in kids]) if kids else node)
-    return new
-
-
-@dataclass(slots=True)
-class _Product:
-    """An Einsum taken apart: arrays, scalar factors, the size of each label, the output, and known numbers as one."""
-
-    arrays: list[_Term]
-    scalars: list[Node]
-    lengths: dict[int, Size]
-    out: Labels
-    weight: Number = Fraction(1)
-
-    @property
-    def kept(self) -> Labels:
-        """The output labels that some array has, each once."""
-        present = {label for _, labels in self.arrays for label in labels}
-        return tuple(label for label in dict.fromkeys(self.out) if label in present)
+        images = [new[child] if isinstance(node, Einsum) else cutter.dense(new[child]) for child in kids]
+        new[node] = cutter.visit(rebuild(node, images) if kids else node)
+    image = {node: new[image] for node, image in before.items()}
+    return image | {root: cutter.dense(image[root]) for root in roots}
 
 
 @dataclass(slots=True)
@@ -78,6 +69,8 @@ class _Cutter:
         match node:
             case Einsum():
                 return self._cut(node)
+            case Window():
+                return numeric_window(node, self.sizes)
             case Map() | Add():
                 return self._flat_sum(self._noted(self._narrowed(node)))
             case _:
@@ -89,8 +82,23 @@ class _Cutter:
             self.numbers[node] = number
         return node
 
-    def _einsum(self, operands: Sequence[Node], labels: Sequence[Sequence[int]], out: Sequence[int]) -> Node:
-        return self._noted(einsum(operands, labels, out))
+    def einsum(self, operands: Sequence[Node], labels: Sequence[Sequence[int]], out: Sequence[int]) -> Node:
+        """A product as it stands; a relation alone as an array of its own."""
+        made = einsum(operands, labels, out)
+        axes = tuple(range(made.rank))
+        return self._noted(Einsum((made,), (axes,), axes) if is_relation(made) else made)
+
+    def dense(self, node: Node) -> Node:
+        """A node as an array, even where it is a relation."""
+        axes = tuple(range(node.rank))
+        return self._cut(Einsum((node,), (axes,), axes)) if is_relation(node) else node
+
+    def contracted(self, terms: Sequence[Term], out: Labels) -> Node:
+        """A product of arrays, cut into pairs."""
+        if not terms:
+            return self._noted(const(1))
+        made = einsum([node for node, _ in terms], [labels for _, labels in terms], out)
+        return made if made is terms[0][0] else self.visit(made)
 
     # an elementwise function of what only repeats along an axis is computed once and repeated
 
@@ -98,7 +106,7 @@ class _Cutter:
         tensors = [child for child in children(node) if child not in self.numbers]
         if not tensors or not all(is_view(child) for child in tensors):
             return node
-        repeated = [k for k in range(node.rank) if all(k in _repeated(child) for child in tensors)]
+        repeated = [k for k in range(node.rank) if all(k in repeated_axes(child) for child in tensors)]
         if not repeated:
             return node
         kept = [k for k in range(node.rank) if k not in repeated]
@@ -120,63 +128,88 @@ class _Cutter:
         gone = {view.out[k] for k in axes}
         terms = [(op, term) for op, term in zip(view.operands, view.labels, strict=True) if not set(term) & gone]
         out = [label for label in view.out if label not in gone]
-        return self._einsum([op for op, _ in terms], [term for _, term in terms], out)
+        return self.einsum([op for op, _ in terms], [term for _, term in terms], out)
 
     # products
 
     def _cut(self, node: Einsum) -> Node:
         product = self._taken_apart(node)
         if any(not self._length(size) for label, size in product.lengths.items() if label not in product.out):
-            return self._noted(scale(self._noted(ones(node.shape)), 0))  # an empty sum
+            self._refuse_indices(product)
+            return self._noted(scale(self._noted(ones(node.shape)), self._empty_sum(node)))
+        spent = discharge(product, self) if product.relations else set()
+        for label in sorted(product.lengths.keys() - product.present - spent - set(product.out)):
+            product.weight = times(product.weight, Fraction(self._length(product.lengths[label])))  # a sum of ones
         kept = product.kept
         product.arrays = [self._summed(k, product, kept) for k in range(len(product.arrays))]
         self._scale_smallest(product, kept)
         core = self._contract(product.arrays, kept, product.lengths) if product.arrays else self._noted(const(1))
-        return self._wrapped(self._scaled(core, kept, product), kept, product)
+        return self._wrapped(self.scaled(core, kept, product), kept, product)
 
-    def _taken_apart(self, node: Einsum) -> _Product:
+    def _refuse_indices(self, product: Product) -> None:
+        """An axis of length 0 has no entry that indices could point to."""
+        for node, _ in product.relations:
+            if isinstance(node, OneHot) and not self._length(node.size) and all(resolve(node.ids.shape, self.sizes)):
+                raise ArrayError(f"indices point into axis {node.size}, which has 0 entries")
+
+    def _empty_sum(self, node: Einsum) -> Number:
+        """Zero, times the known numbers that stand before the sum: a mean of nothing is 0 / 0."""
+        number: Number = Fraction(0)
+        for operand in node.operands:
+            if not operand.rank and operand in self.numbers:
+                number = times(number, self.numbers[operand])
+        return number
+
+    def _taken_apart(self, node: Einsum) -> Product:
         """Look through views, and use up Delta, Ones and numbers."""
-        atoms: list[_Term] = []
+        atoms: list[Term] = []
+        lengths = dict(enumerate(node.sizes))
         waiting = list(zip(node.operands, node.labels, strict=True))[::-1]
         while waiting:
             operand, labels = waiting.pop()
             if is_view(operand) and operand not in self.numbers:
                 assert isinstance(operand, Einsum)
                 outer = dict(zip(operand.out, labels, strict=True))
+                for label, size in enumerate(operand.sizes):  # the place that a window reads is summed over inside
+                    if label not in outer:
+                        outer[label] = len(lengths)
+                        lengths[outer[label]] = size
                 inner = [tuple(outer[label] for label in term) for term in operand.labels]
                 waiting.extend(zip(operand.operands[::-1], inner[::-1], strict=True))
             else:
                 atoms.append((operand, labels))
-        united = _united(labels for operand, labels in atoms if _is_identity(operand))
-        alias = {label: united.get(label, label) for label in range(len(node.sizes))}
-        product = _Product([], [], dict(enumerate(node.sizes)), tuple(alias[label] for label in node.out))
+        same = united(labels for operand, labels in atoms if is_identity(operand))
+        alias = {label: same.get(label, label) for label in lengths}
+        product = Product({alias[k]: lengths[alias[k]] for k in lengths}, tuple(alias[label] for label in node.out))
         for operand, labels in atoms:
-            if not _is_identity(operand):
+            if not is_identity(operand):
                 self._take(operand, tuple(alias[label] for label in labels), product)
-        present = {label for _, labels in product.arrays for label in labels}
-        for label in sorted(set(alias.values()) - present - set(product.out)):
-            product.weight = times(product.weight, Fraction(self._length(product.lengths[label])))  # a sum of ones
         return product
 
-    def _take(self, operand: Node, labels: Labels, product: _Product) -> None:
+    def _take(self, operand: Node, labels: Labels, product: Product) -> None:
         number = Fraction(1) if isinstance(operand, Ones) else self.numbers.get(operand)
         if number is not None:
             product.weight = times(product.weight, number)
+        elif isinstance(operand, OneHot) and operand.ids in self.numbers:  # one index everywhere
+            window = Window(self._length(operand.size), (), (), int(self.numbers[operand.ids]))
+            product.relations.append((window, labels[-1:]))
+        elif is_relation(operand):
+            product.relations.append((operand, labels))
         elif operand.rank:
             product.arrays.append((operand, labels))
         else:
             product.scalars.append(operand)
 
-    def _summed(self, k: int, product: _Product, kept: Labels) -> _Term:
+    def _summed(self, k: int, product: Product, kept: Labels) -> Term:
         """Array k with its diagonals read, and summed over what nothing else reads."""
         node, labels = product.arrays[k]
         own = tuple(dict.fromkeys(labels))
-        node = self._einsum([node], [labels], own)
+        node = self.einsum([node], [labels], own)
         others = {label for j, (_, term) in enumerate(product.arrays) if j != k for label in term}
         rest = tuple(label for label in own if label in others or label in kept)
-        return self._einsum([node], [own], rest), rest
+        return self.einsum([node], [own], rest), rest
 
-    def _scale_smallest(self, product: _Product, kept: Labels) -> None:
+    def _scale_smallest(self, product: Product, kept: Labels) -> None:
         """Scale an operand if one is smaller than the result; in long products the result, to keep trees shared."""
         if not 0 < len(product.arrays) <= 2:
             return
@@ -184,9 +217,9 @@ class _Cutter:
         if min(counts) < prod(self._length(product.lengths[label]) for label in kept):
             k = counts.index(min(counts))
             node, labels = product.arrays[k]
-            product.arrays[k] = (self._scaled(node, labels, product), labels)
+            product.arrays[k] = (self.scaled(node, labels, product), labels)
 
-    def _scaled(self, node: Node, labels: Labels, product: _Product) -> Node:
+    def scaled(self, node: Node, labels: Labels, product: Product) -> Node:
         """A tensor times the scalar factors of a product, which are used up."""
         scalars, weight = sorted(product.scalars, key=lambda scalar: scalar.digest), product.weight
         product.scalars, product.weight = [], Fraction(1)
@@ -194,8 +227,8 @@ class _Cutter:
             return self._weighted(node, weight)
         scalar = scalars[0]
         for factor in scalars[1:]:
-            scalar = self._einsum([scalar, factor], [(), ()], ())
-        return self._einsum([node, self._weighted(scalar, weight)], [labels, ()], labels)
+            scalar = self.einsum([scalar, factor], [(), ()], ())
+        return self.einsum([node, self._weighted(scalar, weight)], [labels, ()], labels)
 
     def _weighted(self, node: Node, weight: Number) -> Node:
         """A tensor times a number, which joins a weight or a scalar factor that is there."""
@@ -207,7 +240,7 @@ class _Cutter:
             case Add(terms=(term,)):
                 return self._weighted(term, times(node.weights[0], weight))
             case Einsum(operands=(core, factor)) if core.rank and not factor.rank and node not in self.numbers:
-                return self._einsum([core, self._weighted(factor, weight)], node.labels, node.out)
+                return self.einsum([core, self._weighted(factor, weight)], node.labels, node.out)
             case _:
                 return self._noted(scale(node, weight))
 
@@ -225,11 +258,11 @@ class _Cutter:
         return self._noted(Add(tuple(terms), tuple(weights)))
 
     def _length(self, size: Size) -> int:
-        return size if isinstance(size, int) else self.sizes[size]
+        return length(size, self.sizes)
 
-    def _contract(self, arrays: Sequence[_Term], kept: Labels, lengths: dict[int, Size]) -> Node:
+    def _contract(self, arrays: Sequence[Term], kept: Labels, lengths: dict[int, Size]) -> Node:
         if len(arrays) == 1:
-            return self._einsum([arrays[0][0]], [arrays[0][1]], kept)
+            return self.einsum([arrays[0][0]], [arrays[0][1]], kept)
         held = list(arrays)
         pairs = list(self._pairs(arrays, kept, lengths))
         for step, (i, j, keep) in enumerate(pairs):
@@ -238,7 +271,7 @@ class _Cutter:
         return held[-1][0]
 
     def _pairs(
-        self, arrays: Sequence[_Term], kept: Labels, lengths: dict[int, Size]
+        self, arrays: Sequence[Term], kept: Labels, lengths: dict[int, Size]
     ) -> list[tuple[int, int, frozenset[int]]]:
         nodes = [node for node, _ in arrays]
         number = {label: k for k, label in enumerate(dict.fromkeys(label for _, term in arrays for label in term))}
@@ -252,82 +285,23 @@ class _Cutter:
         label_of = list(number)
         return [(i, j, frozenset(label_of[k] for k in keep)) for i, j, keep in intermediates(terms, out, path)]
 
-    def _pair(self, a: _Term, b: _Term, keep: frozenset[int], wanted: Labels, *, last: bool) -> _Term:
+    def _pair(self, a: Term, b: Term, keep: frozenset[int], wanted: Labels, *, last: bool) -> Term:
         """Two tensors contracted on the way to `wanted`; who needs the pair first settles its order of axes for all."""
-        a, b = _in_order(a, b)
+        a, b = in_order(a, b)
         number = {label: k for k, label in enumerate(dict.fromkeys((*a[1], *b[1])))}
         signature = (a[0], b[0], tuple(number[label] for label in b[1]), frozenset(number[label] for label in keep))
-        natural = wanted if last else _natural_order(a[1], b[1], keep, wanted)
+        natural = wanted if last else natural_order(a[1], b[1], keep, wanted)
         settled = self.axis_orders.setdefault(signature, tuple(number[label] for label in natural))
         label_of = list(number)
         out = tuple(label_of[k] for k in settled)
-        node = self._einsum([a[0], b[0]], [a[1], b[1]], out)
+        node = self.einsum([a[0], b[0]], [a[1], b[1]], out)
         if not last or wanted == out:
             return node, out
-        return self._einsum([node], [out], wanted), wanted
+        return self.einsum([node], [out], wanted), wanted
 
-    def _wrapped(self, core: Node, kept: Labels, product: _Product) -> Node:
+    def _wrapped(self, core: Node, kept: Labels, product: Product) -> Node:
         """Repeat along the axes that no array has; write diagonals where an output label stands twice."""
         own = tuple(dict.fromkeys(product.out))
         new = [label for label in own if label not in kept]
-        node = self._einsum([core, *(Ones(product.lengths[k]) for k in new)], [kept, *((k,) for k in new)], own)
-        return node if own == product.out else self._einsum([node], [own], product.out)
-
-
-def _repeated(view: Node) -> list[int]:
-    """The axes of a view along which it repeats."""
-    assert isinstance(view, Einsum)
-    carried = {
-        label
-        for operand, term in zip(view.operands, view.labels, strict=True)
-        if not isinstance(operand, Ones)
-        for label in term
-    }
-    return [k for k, label in enumerate(view.out) if label not in carried]
-
-
-def _is_identity(node: Node) -> bool:
-    if isinstance(node, Einsum):
-        return isinstance(node.operands[0], Ones) and node.labels == ((0,),) and node.out == (0, 0)
-    return isinstance(node, Delta)
-
-
-def _united(pairs: Iterable[Labels]) -> dict[int, int]:
-    """A Delta makes its two labels one; for each label that meets another, the smallest it becomes."""
-    parent: dict[int, int] = {}
-
-    def find(label: int) -> int:
-        while (up := parent.get(label, label)) != label:
-            label = up
-        return label
-
-    for a, b in pairs:
-        a, b = sorted((find(a), find(b)))
-        parent[b] = a
-    return {label: find(label) for label in parent}
-
-
-def _in_order(a: _Term, b: _Term) -> tuple[_Term, _Term]:
-    """The pair in an order that depends on the tensors alone; of a tensor with itself, on how it is connected."""
-    if a[0] is not b[0]:
-        return (a, b) if a[0].digest <= b[0].digest else (b, a)
-    ab = [a[1].index(label) if label in a[1] else -1 for label in b[1]]
-    ba = [b[1].index(label) if label in b[1] else -1 for label in a[1]]
-    return (a, b) if ab <= ba else (b, a)
-
-
-def _natural_order(a: Labels, b: Labels, keep: frozenset[int], wanted: Labels) -> Labels:
-    """As a matrix product lays its result out: shared axes, then those of the one, then those of the other.
-
-    Which is the one, is decided by what comes first in the result of the whole product.
-    """
-
-    def place(label: int) -> int:
-        return wanted.index(label) if label in wanted else len(wanted)
-
-    both = sorted((label for label in a if label in b and label in keep), key=place)
-    if len(keep) == len({*a, *b}):  # nothing is summed: any order will do
-        return (*both, *sorted((label for label in (*a, *b) if label not in both), key=place))
-    alone = [[label for label in a if label not in b], [label for label in b if label not in a]]
-    first, second = sorted(alone, key=lambda group: min(map(place, group), default=0))
-    return (*both, *first, *second)
+        node = self.einsum([core, *(Ones(product.lengths[k]) for k in new)], [kept, *((k,) for k in new)], own)
+        return node if own == product.out else self.einsum([node], [own], product.out)

@@ -1,7 +1,8 @@
 """Sizes bound to numbers: every symbol gets the length that the arrays, or the caller, give it.
 
 A symbol may stand on many axes, and two symbols may have been found equal when the program was declared;
-all axes of one class must agree, and a disagreement names both places.
+all axes of one class must agree, and a disagreement names both places. A formula such as `h-u+1` is computed as soon
+as its names have numbers, gives its number to what equals it, and must agree with what arrays say of that.
 """
 
 from __future__ import annotations
@@ -10,13 +11,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from einback.errors import ArrayError
-from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Node, Ones, Shape
+from einback.ir.extents import evaluate, is_formula, symbols_in
+from einback.ir.nodes import Add, Const, Einsum, Input, Map, Matrix, Node, Shape, Window
 from einback.ir.sizes import Classes, Equality, Size
 from einback.ir.walk import postorder
 
-__all__ = ["Sizes", "bind", "equalities_of", "resolve", "symbols_of"]
+__all__ = ["Sizes", "bind", "equalities_of", "length", "resolve", "symbols_of"]
 
 Sizes = Mapping[str, int]
+
+
+def length(size: Size, sizes: Sizes) -> int:
+    """The number of a size; of a formula that was not bound itself, what it comes to.
+
+    >>> length("n", {"n": 64}), length("2*n+1", {"n": 64})
+    (64, 129)
+    """
+    if isinstance(size, int):
+        return size
+    return sizes[size] if size in sizes else evaluate(size, sizes)
 
 
 def resolve(shape: Shape, sizes: Sizes) -> tuple[int, ...]:
@@ -25,7 +38,7 @@ def resolve(shape: Shape, sizes: Sizes) -> tuple[int, ...]:
     >>> resolve(("n", 3), {"n": 64})
     (64, 3)
     """
-    return tuple(size if isinstance(size, int) else sizes[size] for size in shape)
+    return tuple(length(size, sizes) for size in shape)
 
 
 def bind(
@@ -48,13 +61,16 @@ def bind(
 
     Raises `ArrayError` for contradictions and for a symbol of `needed` that nothing fixes.
     """
+    equalities, needed = list(equalities), list(needed)
     binder = _Binder(Classes(equalities))
     for symbol, number in (given or {}).items():
         binder.give(symbol, number)
     for tensor in inputs:
         if tensor.name in shapes:
             binder.read(tensor, shapes[tensor.name])
-    return binder.numbers([*(s for t in inputs for s in t.sizes), *needed], set(needed))
+    symbols = [*(s for t in inputs for s in t.sizes), *needed]
+    binder.compute([size for size in (*symbols, *(s for pair in equalities for s in pair)) if is_formula(size)])
+    return binder.numbers(symbols, set(needed))
 
 
 @dataclass(slots=True)
@@ -99,17 +115,48 @@ class _Binder:
             return f"{size} is {self.known[root]} by {place}"
         return f"its size {size} equals {first}, which is {self.known[root]} by {place}"
 
+    def compute(self, formulas: Sequence[Size]) -> None:
+        """Compute formulas, those first whose names have numbers; what equals a formula may be a name of another."""
+        waiting = list(dict.fromkeys(formulas))
+        while ready := [size for size in waiting if None not in map(self._number, symbols_in(size))]:
+            for formula in ready:
+                self._settle(formula)
+            waiting = [size for size in waiting if size not in ready]
+
+    def _settle(self, formula: Size) -> None:
+        value = evaluate(formula, {name: self._number(name) or 0 for name in symbols_in(formula)})
+        made = " and ".join(f"{name} is {self._number(name)}{self._place(name)}" for name in symbols_in(formula))
+        if value < 0 or (value == 0 and "-" in str(formula)):
+            raise ArrayError(f"the size {formula} comes to {value}, where {made}: a window is longer than its axis")
+        root = self.classes.find(formula)
+        known = self._number(root)
+        if known is None:
+            self.known[root] = value
+            self.source[root] = (formula, f"its formula, where {made}")
+        elif known != value:
+            other = "is declared to be" if isinstance(root, int) else "is"
+            place = "" if isinstance(root, int) else f" by {self.source[root][1]}"
+            raise ArrayError(f"the size {formula} comes to {value}, where {made}, but {other} {known}{place}")
+
+    def _number(self, size: Size) -> int | None:
+        root = self.classes.find(size)
+        return root if isinstance(root, int) else self.known.get(root)
+
+    def _place(self, name: str) -> str:
+        root = self.classes.find(name)
+        return f" by {self.source[root][1]}" if root in self.source else ""
+
     def numbers(self, symbols: Iterable[Size], needed: set[str]) -> dict[str, int]:
         bound: dict[str, int] = {}
         for symbol in [*symbols, *self.named]:
             if isinstance(symbol, int) or symbol in bound:
                 continue
-            root = self.classes.find(symbol)
-            number = root if isinstance(root, int) else self.known.get(root)
+            number = self._number(symbol)
             if number is not None:
                 bound[symbol] = number
             elif symbol in needed:
-                raise ArrayError(f"no array fixes the size {symbol}", hint=f"pass it by keyword, as in {symbol}=10")
+                name = next(name for name in symbols_in(symbol) if self._number(name) is None)
+                raise ArrayError(f"no array fixes the size {name}", hint=f"pass it by keyword, as in {name}=10")
         return bound
 
 
@@ -121,8 +168,9 @@ def symbols_of(roots: Iterable[Node]) -> list[str]:
     """The size symbols that a program needs in numbers, in order of appearance."""
     found: dict[str, None] = {}
     for node in postorder(roots):
-        sizes = (*node.shape, node.size) if isinstance(node, Ones | Delta) else node.shape
-        found.update((size, None) for size in sizes if isinstance(size, str))
+        found.update((size, None) for size in node.shape if isinstance(size, str))
+        if isinstance(node, Window):
+            found.update((name, None) for size in (*node.steps, node.offset) for name in symbols_in(size))
     return list(found)
 
 
@@ -147,3 +195,5 @@ def _meetings(node: Node) -> Iterable[tuple[Shape, Shape]]:
             for arg in node.args:
                 if not isinstance(arg, Const):
                     yield arg.shape, node.shape
+        case Matrix():
+            yield node.arg.shape[-2:-1], node.arg.shape[-1:]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from einback.ir.nodes import Const, Input, Node, Ones
+from einback.ir.nodes import Add, Const, Input, Node, OneHot, Ones, Window
 from einback.ir.walk import children
-from einback.plan.binary import is_view
+from einback.plan.factorisations import is_divisor
+from einback.plan.views import is_scatter, is_view
 
 __all__ = ["bases", "group", "is_computed", "operands"]
 
@@ -19,23 +20,34 @@ _FULL = 8  # nodes of a step
 
 def is_computed(node: Node) -> bool:
     """Whether a node takes a computation, rather than being given, or a view of what is."""
-    return not (isinstance(node, Input | Const | Ones) or is_view(node))
+    return not (isinstance(node, Input | Const | Ones | Window | OneHot) or is_view(node) or is_divisor(node))
 
 
-def bases(order: Iterable[Node], numbers: Collection[Node]) -> dict[Node, Node]:
-    """For each node that is an array: the node whose entries it shows, itself unless it is a view."""
+def bases(order: Iterable[Node], numbers: Collection[Node], added: Collection[Node] = ()) -> dict[Node, Node]:
+    """For each node that is an array: the node whose entries it shows, itself unless it is a view.
+
+    The scatters in `added` are no arrays: the sums that read them add their entries up.
+    """
     base: dict[Node, Node] = {}
     for node in order:
-        if node in numbers or isinstance(node, Ones):
+        if node in numbers or node in added or isinstance(node, Ones | Window | OneHot):
             continue
         seen = [base[child] for child in children(node) if child in base]
-        base[node] = seen[0] if is_view(node) and seen else node
+        base[node] = seen[0] if (is_view(node) or is_divisor(node)) and seen else node
     return base
 
 
 def operands(node: Node, base: Mapping[Node, Node]) -> list[Node]:
     """The computed or given nodes whose entries a node reads, once for each time that it does."""
-    return [base[child] for child in children(node) if child in base]
+    found: list[Node] = []
+    waiting = list(children(node))[::-1]
+    while waiting:
+        child = waiting.pop()
+        if child in base:
+            found.append(base[child])
+        elif isinstance(child, OneHot) or (isinstance(node, Add) and is_scatter(child)):
+            waiting += children(child)[::-1]
+    return found
 
 
 def group(order: Sequence[Node], wanted: Collection[Node], base: Mapping[Node, Node]) -> list[tuple[Node, ...]]:

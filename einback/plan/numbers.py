@@ -5,7 +5,8 @@ Such a tensor is never an array in a plan; it is written as a literal where it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones, Reduce
@@ -13,7 +14,7 @@ from einback.ir.walk import children
 from einback.plan.binding import Sizes, resolve
 from einback.rules.scalar import evaluate_power
 
-__all__ = ["is_integral", "times", "uniform"]
+__all__ = ["is_integral", "known_numbers", "times", "uniform"]
 
 
 def is_integral(value: Number) -> bool:
@@ -30,6 +31,16 @@ def times(a: Number, b: Number) -> Number:
         return a * b
     except OverflowError:
         return float("inf") if (a > 0) == (b > 0) else float("-inf")
+
+
+def known_numbers(order: Iterable[Node], sizes: Sizes) -> dict[Node, Number]:
+    """The nodes of a program that are numbers; `order` lists children first."""
+    numbers: dict[Node, Number] = {}
+    for node in order:
+        value = uniform(node, numbers, sizes)
+        if value is not None:
+            numbers[node] = value
+    return numbers
 
 
 def uniform(node: Node, known: Mapping[Node, Number], sizes: Sizes) -> Number | None:
@@ -75,6 +86,8 @@ def _power(base: Number, exponent: Number) -> Number | None:
     value = evaluate_power(base, exponent)
     if value is not None:
         return value
+    if base == 0 and exponent < 0:
+        return math.inf
     if not base > 0:  # NumPy decides on 0, negative bases and NaN
         return None
     result: float = float(base) ** float(exponent)

@@ -6,14 +6,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from einback.errors import ArrayError, CompileError
-from einback.ir.nodes import Einsum, Input, Map, Node, Number, Ones, Reduce
+from einback.ir.nodes import Einsum, Input, Map, Matrix, Node, Number, OneHot, Ones, Reduce, Window
 from einback.ir.walk import children, postorder
+from einback.plan.accumulation import added_in_place
 from einback.plan.binary import binary
 from einback.plan.binding import Sizes, resolve
 from einback.plan.cost import elements, flops
-from einback.plan.dtypes import DType, infer_dtypes
+from einback.plan.dtypes import DType, infer_dtypes, widened
+from einback.plan.factorisations import share_factorisations
 from einback.plan.grouping import bases, group
-from einback.plan.numbers import uniform
+from einback.plan.numbers import known_numbers
 from einback.plan.paths import WIDEST
 from einback.plan.schedule import Memory, memory_profile, schedule
 from einback.rules.scalar import row
@@ -99,21 +101,24 @@ def make_plan(
     `sizes` binds every symbol, `arrays` gives the dtype of every input that is read, `forward` lists the nodes
     whose computation counts as the forward pass, and nodes in `named` get a step of their own.
     """
-    image = binary([*roots, *forward], sizes)
+    real = all(dtype.kind != "c" for dtype in arrays.values())
+    image = share_factorisations([*roots, *forward], binary([*roots, *forward], sizes, real=real), shared=real)
     new = tuple(image[root] for root in roots)
     order = list(postorder(new))
-    numbers = _numbers(order, sizes)
+    numbers = known_numbers(order, sizes)
     # Types are inferred before the cut, so that they do not depend on the contraction order, then after it.
     uncut = list(postorder(roots))
     preset: dict[Node, DType] = {}
-    for node, dtype in infer_dtypes(uncut, arrays, _numbers(uncut, sizes)).items():
+    for node, dtype in infer_dtypes(uncut, arrays, known_numbers(uncut, sizes)).items():
         preset.setdefault(image[node], dtype)
-    dtypes = infer_dtypes(order, arrays, numbers, preset)
-    base = bases(order, numbers)
+    dtypes = widened(order, infer_dtypes(order, arrays, numbers, preset))
+    own = {*new, *(image[node] for node in named if node in image)}
+    base = bases(order, numbers, added_in_place(new, own, numbers, dtypes))
     _check(order, base, sizes)
     results = {base[root] for root in new if root in base}
     wanted = results | {base[image[node]] for node in named if image.get(node) in base}
     memory = Memory({node: _nbytes(node, dtypes[node], sizes) for node in dtypes}, dtypes, base, results)
+    wanted |= {base[node.arg] for node in order if isinstance(node, Matrix) and node.arg in base}
     groups = schedule(group(order, wanted, base), memory)
     first_pass = set(postorder(image[node] for node in forward))
     steps = tuple(
@@ -145,15 +150,6 @@ def _nbytes(node: Node, dtype: DType, sizes: Sizes) -> int:
     return elements(node, sizes) * (1 if is_mask else dtype.itemsize)
 
 
-def _numbers(order: Iterable[Node], sizes: Sizes) -> dict[Node, Number]:
-    numbers: dict[Node, Number] = {}
-    for node in order:
-        value = uniform(node, numbers, sizes)
-        if value is not None:
-            numbers[node] = value
-    return numbers
-
-
 def _check(order: Iterable[Node], base: Mapping[Node, Node], sizes: Sizes) -> None:
     """What NumPy would refuse in the middle of a run is refused before it."""
     for node in order:
@@ -179,12 +175,22 @@ def spec(node: Node, name: Callable[[Node], str]) -> str:
             letters = [_letter(k) for k in range(len(node.sizes))]
             left = ",".join("".join(letters[k] for k in labels) for _, labels in terms)
             right = "".join(letters[k] for k in node.out)
-            return f"einsum('{left}->{right}'{''.join(f', {name(op)}' for op, _ in terms)})"
+            return f"einsum('{left}->{right}'{''.join(f', {_operand(op, name)}' for op, _ in terms)})"
         case Reduce():
             return f"{node.fn}({name(node.arg)}, axes {list(node.axes)})"
         case _:
             fn = getattr(node, "fn", type(node).__name__.lower())
             return f"{fn}({', '.join(name(child) for child in children(node))})"
+
+
+def _operand(node: Node, name: Callable[[Node], str]) -> str:
+    match node:
+        case Window():
+            return "window"
+        case OneHot():
+            return f"one_hot({name(node.ids)})"
+        case _:
+            return name(node)
 
 
 def _letter(k: int) -> str:

@@ -6,9 +6,10 @@ log(1 + exp x)             = softplus(x)
 log(1 + x)                 = log1p(x)
 log(exp a + exp b)         = logaddexp(a, b)
 log(sum exp x)             = logsumexp(x)
-log(exp x) = exp(log x)    = x
+log(exp x)                 = x
+exp(log x)                 = x                          (x not negative)
 1 / (1 + exp(-x))          = sigmoid(x)
-(x^a)^n                    = x^(a n)                    (n an integer)
+(x^a)^n                    = x^(a n)                    (n an integer; x not negative where a n is one and a is not)
 (c x)^n                    = c^n x^n                    (n an integer)
 """
 
@@ -36,6 +37,7 @@ from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones
 from einback.ir.walk import rebuild
 from einback.rules.engine import Surroundings
 from einback.rules.scalar import evaluate_power
+from einback.rules.signs import is_whole, never_negative
 from einback.rules.structure import is_size
 
 __all__ = [
@@ -198,16 +200,16 @@ def logarithms(node: Node, _: Surroundings) -> Node | None:
     assert isinstance(node, Map)
     if node.fn == "log1p" and _is_map(node.args[0], "exp"):
         return Map("softplus", node.args[0].args)  # type: ignore[attr-defined]
-    if node.fn == "log1p" and _is_map(node.args[0], "expm1"):
+    if node.fn == "log1p" and _is_map(node.args[0], "expm1") and not node.is_complex:
         return node.args[0].args[0]  # type: ignore[attr-defined, no-any-return]
-    if node.fn == "log1p" and (negated := _negated_sigmoid(node.args[0])) is not None:
+    if node.fn == "log1p" and not node.is_complex and (negated := _negated_sigmoid(node.args[0])) is not None:
         return scale(Map("softplus", (negated,)), -1)
     if node.fn != "log":
         return None
     match node.args[0]:
-        case Map("exp", (x,)):
+        case Map("exp", (x,)) if not x.is_complex:  # the logarithm of complex numbers forgets turns
             return x
-        case Map("sigmoid", (x,)):
+        case Map("sigmoid", (x,)) if not x.is_complex:
             return scale(Map("softplus", (scale(x, -1),)), -1)
         case Add((Map("exp", (a,)), Map("exp", (b,))), weights) if weights == (1, 1):
             return Map("logaddexp", (a, b))
@@ -231,11 +233,12 @@ def _negated_sigmoid(node: Node) -> Node | None:
 
 
 def exponentials(node: Node, _: Surroundings) -> Node | None:
-    """exp(log x) -> x, expm1(log1p x) -> x."""
+    """exp(log x) -> x, expm1(log1p x) -> x, where x is never negative: the logarithm of a negative number is NaN."""
     assert isinstance(node, Map)
     for outer, inner in (("exp", "log"), ("expm1", "log1p")):
         if node.fn == outer and _is_map(node.args[0], inner):
-            return node.args[0].args[0]  # type: ignore[attr-defined, no-any-return]
+            (x,) = node.args[0].args  # type: ignore[attr-defined]
+            return x if never_negative(x) else None
     return None
 
 
@@ -251,10 +254,12 @@ def powers(node: Node, _: Surroundings) -> Node | None:
         return ones(node.shape)
     if exponent == -1 and (rest := _split_one(base)) is not None and _is_map(rest, "exp"):
         return Map("sigmoid", (scale(rest.args[0], -1),))  # type: ignore[attr-defined]
-    if not isinstance(exponent, Fraction) or exponent.denominator != 1:
+    if not is_whole(exponent) or not isinstance(exponent, Fraction):
         return None
     if isinstance(base, Map) and base.fn == "power" and isinstance(base.args[1], Const):
-        return power(base.args[0], exact(base.args[1].value * exponent))
+        inner, outer = base.args[1].value, exact(base.args[1].value * exponent)
+        if is_whole(inner) or not is_whole(outer) or never_negative(base.args[0]):
+            return power(base.args[0], outer)
     if isinstance(base, Add) and len(base.terms) == 1:
         weight = evaluate_power(base.weights[0], exponent)
         if weight is not None:

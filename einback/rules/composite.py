@@ -22,6 +22,7 @@ from einback.errors import ShapeError
 from einback.ir import build
 from einback.ir.nodes import Const, Map, Node, Number, Ones, Shape
 from einback.ir.sizes import Equality, Size, merge_sizes
+from einback.rules.complex import check_defined
 from einback.rules.scalar import TABLE
 
 __all__ = [
@@ -108,7 +109,8 @@ def keep(node: Node, axes: Sequence[int], shape: Shape) -> Node:
 
 
 def elementwise(fn: str, *nodes: Node) -> Node:
-    """A row of the scalar table, entry by entry."""
+    """A row of the scalar table, entry by entry. Raises `EinbackError` where it is not defined at complex tensors."""
+    check_defined(fn, nodes)
     return Map(fn, align(*nodes))
 
 
@@ -195,6 +197,11 @@ def mean(node: Node, axes: Sequence[int]) -> Node:
     return result if weight == 1 else build.scale(result, weight)
 
 
+def _extreme(fn: str, node: Node, axes: Sequence[int]) -> Node:
+    check_defined(fn, [node])
+    return build.reduce(fn, node, axes)
+
+
 def logsumexp(node: Node, axes: Sequence[int]) -> Node:
     return build.reduce("logsumexp", node, axes)
 
@@ -231,6 +238,7 @@ _ALIASES = {
     "atan": "arctan",
     "atan2": "arctan2",
     "atanh": "arctanh",
+    "conjugate": "conj",
     "fabs": "abs",
     "swish": "silu",
 }
@@ -277,8 +285,8 @@ FUNCTIONS: Final[dict[str, Function]] = _functions()
 REDUCTIONS: Final[dict[str, Callable[[Node, Sequence[int]], Node]]] = {
     "sum": build.total,
     "mean": mean,
-    "max": partial(build.reduce, "max"),
-    "min": partial(build.reduce, "min"),
+    "max": partial(_extreme, "max"),
+    "min": partial(_extreme, "min"),
     "prod": partial(build.reduce, "prod"),
     "logsumexp": logsumexp,
 }

@@ -36,6 +36,10 @@ class Surroundings:
         """Whether a node is read in one place only (a node made during this pass is not known to be)."""
         return self.uses.get(node, 2) == 1
 
+    def settled(self, node: Node) -> bool:
+        """Whether a node stood when the pass began, so that the pass found nothing to change in it."""
+        return node in self.uses
+
 
 Rule = Callable[[Node, Surroundings], Node | None]
 Rules = Mapping[type[Node], Sequence[Rule]]

@@ -7,6 +7,8 @@ way it was written. The transpose that is left moves outward, to where a product
     a' + b' + (x y)            = (a + b + y' x')'
     f(a')                      = f(a)'
     max over i of a'[i,j]      = max over i of a[j,i]
+    inv(a')                    = inv(a)'
+    det(a')                    = det(a)
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from einback.ir.build import permute, reduce
-from einback.ir.nodes import Add, Const, Einsum, Map, Node, Ones, Reduce
+from einback.ir.nodes import Add, Const, Einsum, Map, Matrix, Node, Ones, Reduce
 from einback.ir.walk import rebuild
 from einback.rules.engine import Surroundings
 
-__all__ = ["straighten", "turn_map", "turn_reduction", "turn_sum"]
+__all__ = ["straighten", "turn_map", "turn_matrix", "turn_reduction", "turn_sum"]
 
 Axes = tuple[int, ...]
 
@@ -97,6 +99,16 @@ def turn_reduction(node: Node, _: Surroundings) -> Node | None:
     inner = reduce(node.fn, _turned_back(node.arg, turn), [k for k, axis in enumerate(turn) if axis in node.axes])
     kept = [axis for axis in turn if axis not in node.axes]
     return permute(inner, [sorted(kept).index(axis) for axis in kept])
+
+
+def turn_matrix(node: Node, _: Surroundings) -> Node | None:
+    """inv(a') -> inv(a)', and det(a') -> det(a); the functions of symmetric matrices do not see a transpose."""
+    assert isinstance(node, Matrix)
+    turn, front = _turn(node.arg), node.arg.rank - 2
+    if turn is None or not isinstance(node.arg, Einsum) or min(turn[-2:]) < front:
+        return None
+    back = turn[-2:] if node.fn == "inv" else range(front, node.rank)
+    return permute(rebuild(node, node.arg.operands), (*turn[:-2], *back))
 
 
 def straighten(root: Node) -> Node:

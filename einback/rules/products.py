@@ -8,7 +8,8 @@
     where(c, a, 0) r           = where(c, a r, 0)           (masks select)
     relu(x) [relu(x) > 0]      = relu(x)
 
-Collecting powers removes removable singularities: x^2 / x is x, also at 0.
+Collecting powers removes removable singularities: x^2 / x is x, also at 0, and x / x is 1 as x^0 is. It adds none,
+and hides no root of a negative number.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from einback.ir.build import add, broadcast, const, einsum, exact, is_zero, ones
 from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones
 from einback.rules.engine import Surroundings
 from einback.rules.relations import is_relation
+from einback.rules.signs import is_whole, never_negative
 from einback.rules.structure import embeds
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "distribute_diagonals",
     "masked_relu",
     "masks_select",
+    "ordered",
     "pull_numbers",
     "softmax_of_exponentials",
     "sum_of_contractions",
@@ -78,7 +81,7 @@ def collect_powers(node: Node, _: Surroundings) -> Node | None:
         base, exponent = _base(operand)
         key = (operand, term) if isinstance(operand, Ones) else (base, term)
         exponents[key] = exact(exponents.get(key, 0) + (1 if isinstance(operand, Ones) else exponent))
-    if len(exponents) == len(node.operands):
+    if len(exponents) == len(node.operands) or any(_hides_roots(node, *key, n) for key, n in exponents.items()):
         return None
     operands: list[Node] = []
     terms: list[Labels] = []
@@ -95,6 +98,14 @@ def collect_powers(node: Node, _: Surroundings) -> Node | None:
     if not operands:
         return ones(())
     return einsum(operands, terms, node.out)
+
+
+def _hides_roots(node: Einsum, base: Node, term: Labels, exponent: Number) -> bool:
+    """Whether roots of what may be negative, NaN there, would become a whole power other than the zeroth."""
+    if exponent == 0 or not is_whole(exponent) or never_negative(base):
+        return False
+    own = [_base(op) for op, labels in zip(node.operands, node.labels, strict=True) if labels == term]
+    return any(found is base and not is_whole(power) for found, power in own)
 
 
 def distribute_diagonals(node: Node, around: Surroundings) -> Node | None:
@@ -230,11 +241,13 @@ def masked_relu(node: Node, _: Surroundings) -> Node | None:
 def canonical_order(node: Node, _: Surroundings) -> Node | None:
     """Factors in an order that depends on the product alone: sorted by content, then by how they are wired."""
     assert isinstance(node, Einsum)
-    if len(node.operands) == 1:
-        return None
-    order = _order(node)
-    if order == list(range(len(order))):
-        return None
+    in_order = ordered(node)
+    return None if in_order is node else in_order
+
+
+def ordered(node: Einsum) -> Node:
+    """The product with its factors in that order."""
+    order = _order(node) if len(node.operands) > 1 else [0]
     return einsum([node.operands[k] for k in order], [node.labels[k] for k in order], node.out)
 
 

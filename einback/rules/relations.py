@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from einback.ir.build import einsum
+from einback.ir.build import const, einsum
 from einback.ir.extents import plus, product
 from einback.ir.nodes import Delta, Einsum, Node, OneHot, Ones, Window
 from einback.rules.engine import Surroundings
@@ -107,7 +107,7 @@ def _places(factors: Sequence[Factor], out: Labels) -> Counter[int]:
 
 
 def _einsum(factors: Sequence[Factor], out: Labels) -> Node:
-    return einsum([op for op, _ in factors], [term for _, term in factors], out)
+    return const(1) if not factors else einsum([op for op, _ in factors], [term for _, term in factors], out)
 
 
 def _ones(node: Node, term: Labels, axes: Sequence[int]) -> list[Factor]:
@@ -127,7 +127,8 @@ def _alone(node: Node, term: Labels, others: Counter[int]) -> list[Factor] | Non
         case Window():
             place, *indices = term
             if len(set(indices)) < len(indices):
-                return [_steps_added(node, term)]
+                added = _steps_added(node, term)
+                return None if _promises(added[0], node) else [added]
             if place in indices:
                 return None
             if (node.steps, node.offset) == ((1,), 0) and node.size == node.sizes[0]:
@@ -146,6 +147,11 @@ def _steps_added(node: Window, term: Labels) -> Factor:
         steps[label] = (size, plus(step, steps[label][1])) if label in steps else (size, step)
     sizes = tuple(size for size, _ in steps.values())
     return Window(node.size, sizes, tuple(step for _, step in steps.values()), node.offset), (term[0], *steps)
+
+
+def _promises(new: Node, old: Window) -> bool:
+    """Whether a window says that it stays inside by its signs, which the window that it is made of did not."""
+    return isinstance(new, Window) and stays_inside(new) and not stays_inside(old)
 
 
 def _pair(one: Factor, other: Factor, places: Counter[int]) -> list[Factor] | None:
@@ -180,4 +186,5 @@ def _composed(outer: Factor, inner: Factor, places: Counter[int]) -> list[Factor
     sizes = (*w.sizes[:at], *v.sizes, *w.sizes[at + 1 :])
     steps = (*w.steps[:at], *(product(step, inner_step) for inner_step in v.steps), *w.steps[at + 1 :])
     labels = (*term[: at + 1], *own[1:], *term[at + 2 :])
-    return [(Window(w.size, sizes, steps, plus(w.offset, product(step, v.offset))), labels)]
+    composed = Window(w.size, sizes, steps, plus(w.offset, product(step, v.offset)))
+    return None if _promises(composed, w) else [(composed, labels)]

@@ -21,6 +21,7 @@ from typing import Any, Final
 from einback.ir.build import exact
 from einback.ir.nodes import Const, Number
 from einback.rules.expr import Expr, apply
+from einback.rules.wirtinger import ABS, CONJ, IMAG, IMAGINARY_PART, REAL, REAL_PART, SIGN, RealLinear
 
 __all__ = ["LINEAR", "TABLE", "Scalar", "evaluate_power", "row"]
 
@@ -40,7 +41,8 @@ class Scalar:
     `derivatives` has an entry an argument: a callable of (a, b, .., y), `LINEAR`, or None where f is
     locally constant in it. `numpy` is a template in {0}, {1}, ..; `helper` is the text of a Python function
     that the template calls. `analytic` is a template that is right for complex arguments too, empty where f
-    is not analytic. `predicate` marks comparisons, whose NumPy spelling yields bools.
+    is not analytic. `parts` has an entry an argument where f is linear over the reals only; they take the place
+    of `derivatives` at complex numbers. `predicate` marks comparisons, whose NumPy spelling yields bools.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Scalar:
     analytic: str = ""
     helper: str = ""
     predicate: bool = False
+    parts: tuple[RealLinear, ...] = ()
     domain: tuple[tuple[float, float], ...] = ((-2.0, 2.0),)
 
     @property
@@ -62,7 +65,7 @@ class Scalar:
 def _call(name: str, d: Derivative, cuda: str = "", latex: str = "", numpy: str = "", **more: Any) -> Scalar:
     """A function of one argument, spelled in NumPy as np.name unless said."""
     spelled = numpy or f"np.{name}({{0}})"
-    more.setdefault("analytic", spelled)
+    more.setdefault("analytic", "" if more.get("parts") else spelled)
     return Scalar(
         name=name,
         derivatives=(d,),
@@ -124,6 +127,14 @@ def above(x, y):
     """1 where x > y, 1/2 where they tie, 0 elsewhere."""
     dtype = np.result_type(x, y)
     return ((x > y) + 0.5 * (x == y)).astype(dtype if dtype.kind == "f" else np.float64)
+'''
+
+_COMPLEX = '''
+def complex_of(x, y):
+    """x + iy, where infinities and NaN stay in their part."""
+    z = np.empty(np.broadcast(x, y).shape, np.result_type(x, y, np.complex64))
+    z.real, z.imag = x, y
+    return z[()]
 '''
 
 _ROWS = (
@@ -193,8 +204,8 @@ _ROWS = (
         analytic="",
     ),
     # kinks, and the smooth functions that stand in for them
-    _call("abs", lambda x, y: apply("sign", x), cuda="fabs({0})", latex=r"\left|{0}\right|", analytic=""),
-    _call("sign", None, latex=r"\operatorname{{sign}}\left({0}\right)", cuda="(({0} > 0) - ({0} < 0))", analytic=""),
+    _call("abs", lambda x, y: apply("sign", x), cuda="fabs({0})", latex=r"\left|{0}\right|", parts=(ABS,)),
+    _call("sign", None, cuda="(({0} > 0) - ({0} < 0))", parts=(SIGN,)),
     _call("relu", lambda x, y: apply("greater", y, 0), numpy="np.maximum({0}, 0)", cuda="fmax({0}, 0)", analytic=""),
     Scalar(
         name="leaky_relu",
@@ -234,11 +245,25 @@ _ROWS = (
     ),
     Scalar(
         name="logaddexp",
-        derivatives=(lambda a, b, y: apply("exp", a - y), lambda a, b, y: apply("exp", b - y)),
+        derivatives=(lambda a, b, y: apply("sigmoid", a - b), lambda a, b, y: apply("sigmoid", b - a)),
         numpy="np.logaddexp({0}, {1})",
         analytic="np.log(np.exp({0}) + np.exp({1}))",
         cuda="(fmax({0}, {1}) + log1p(exp(-fabs({0} - {1}))))",
         latex=r"\operatorname{{logaddexp}}\left({0}, {1}\right)",
+        domain=((-2.0, 2.0), (-2.0, 2.0)),
+    ),
+    # complex numbers and their parts
+    _call("conj", LINEAR, latex=r"\overline{{{0}}}", parts=(CONJ,)),
+    _call("real", LINEAR, numpy="np.positive({0}.real)", latex=r"\operatorname{{Re}}\left({0}\right)", parts=(REAL,)),
+    _call("imag", None, numpy="np.positive({0}.imag)", latex=r"\operatorname{{Im}}\left({0}\right)", parts=(IMAG,)),
+    Scalar(
+        name="complex",
+        derivatives=(None, None),
+        numpy="complex_of({0}, {1})",
+        helper=_COMPLEX,
+        cuda="complex({0}, {1})",
+        latex=r"\left({0} + \left({1}\right) \mathrm{{i}}\right)",
+        parts=(REAL_PART, IMAGINARY_PART),
         domain=((-2.0, 2.0), (-2.0, 2.0)),
     ),
     # choices; `above` is the share of the first argument in a maximum
@@ -290,10 +315,10 @@ _ROWS = (
 
 
 def _power_base(a: Expr, b: Expr) -> Expr:
-    """d a**b / da = b a**(b-1); a constant exponent stays one."""
+    """d a**b / da = b a**(b-1), at 0**0 too, where it is zero; a constant exponent stays one."""
     if isinstance(b.node, Const):
         return a ** exact(b.node.value - 1) * b.node.value
-    return b * a ** (b - 1)
+    return apply("where", apply("equal", a, 0) * apply("equal", b, 0), 0, b * a ** (b - 1))
 
 
 def _normal_cdf(x: Expr) -> Expr:

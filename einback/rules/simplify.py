@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from einback.ir.nodes import Add, Delta, Einsum, Map, Node, Reduce
+from einback.ir.nodes import Add, Delta, Einsum, Map, Matrix, Node, Reduce
 from einback.rules.algebra import (
     collect_terms,
     common_scalars,
@@ -30,8 +30,38 @@ from einback.rules.algebra import (
     scaled_sum,
     trivial_choice,
 )
+from einback.rules.complex import (
+    conjugate_inward,
+    conjugate_of_function,
+    conjugate_of_reduction,
+    conjugate_outward,
+    conjugate_unshared,
+    modulus_times_sign,
+    numbers_of_power,
+    product_of_numbers,
+    real_parts,
+    sum_with_conjugate,
+)
 from einback.rules.engine import Rule, rewrite
-from einback.rules.orientation import straighten, turn_map, turn_reduction, turn_sum
+from einback.rules.facts import (
+    cancel_orthogonal,
+    embed_diagonal,
+    logarithm_of_positive,
+    matrix_of_facts,
+    positive_values,
+    read_diagonal,
+    turn_declared,
+)
+from einback.rules.inverses import (
+    cancel_inverses,
+    function_of_broadcast,
+    function_of_diagonal,
+    function_of_inverse,
+    function_of_multiple,
+    log_of_determinant,
+)
+from einback.rules.masks import brackets_select
+from einback.rules.orientation import straighten, turn_map, turn_matrix, turn_reduction, turn_sum
 from einback.rules.products import (
     canonical_order,
     collect_powers,
@@ -53,6 +83,7 @@ from einback.rules.structure import (
     merge_nested,
     peel_operands,
 )
+from einback.rules.symmetry import drop_transpose
 
 __all__ = ["LOCAL", "SHARING", "normalise", "simplify"]
 
@@ -64,29 +95,65 @@ LOCAL: dict[type[Node], tuple[Rule, ...]] = {
         drop_ones,
         peel_operands,
         relate,
+        cancel_inverses,
+        cancel_orthogonal,
+        read_diagonal,
         diagonal_inward,
+        product_of_numbers,
+        modulus_times_sign,
         collect_powers,
         softmax_of_exponentials,
         masked_relu,
+        brackets_select,
         masks_select,
+        conjugate_outward,
         canonical_order,
+        turn_declared,
+        drop_transpose,
     ),
     Add: (
         collect_terms,
+        embed_diagonal,
+        sum_with_conjugate,
         common_weight,
         common_scalars,
+        conjugate_outward,
         difference_of_exponential,
         hoist_broadcast,
         hoist_diagonal,
         turn_sum,
     ),
-    Map: (fold_numbers, powers, logarithms, exponentials, trivial_choice, hoist_broadcast, turn_map),
-    Reduce: (turn_reduction,),
+    Map: (
+        real_parts,
+        positive_values,
+        logarithm_of_positive,
+        fold_numbers,
+        numbers_of_power,
+        powers,
+        logarithms,
+        log_of_determinant,
+        exponentials,
+        trivial_choice,
+        hoist_broadcast,
+        turn_map,
+        conjugate_of_function,
+        conjugate_inward,
+    ),
+    Reduce: (turn_reduction, conjugate_of_reduction),
+    Matrix: (
+        matrix_of_facts,
+        function_of_inverse,
+        function_of_multiple,
+        function_of_diagonal,
+        function_of_broadcast,
+        turn_matrix,
+    ),
 }
 
 SHARING: dict[type[Node], tuple[Rule, ...]] = {
     Einsum: (distribute_diagonals, merge_nested, sum_of_contractions),
     Add: (flatten_sum, scaled_sum),
+    Map: (conjugate_unshared,),
 }
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "is_size",
     "merge_nested",
     "peel_operands",
+    "without_axes",
 ]
 
 Term = tuple[Hashable, ...]
@@ -234,7 +235,7 @@ def hoist_broadcast(node: Node, _: Surroundings) -> Node | None:
     if not common or node.rank == 0:
         return None
     kept = tuple(k for k in range(node.rank) if k not in common)
-    inner = rebuild(node, [arg if isinstance(arg, Const) else _without(arg, kept) for arg in args])
+    inner = rebuild(node, [arg if isinstance(arg, Const) else without_axes(arg, kept) for arg in args])
     others = sorted(common)
     return einsum([inner, *(Ones(node.shape[k]) for k in others)], [kept, *((k,) for k in others)], range(node.rank))
 
@@ -257,10 +258,10 @@ def _unscaled(node: Node) -> Node:
     return node.terms[0] if isinstance(node, Add) and len(node.terms) == 1 else node
 
 
-def _without(node: Node, kept: tuple[int, ...]) -> Node:
+def without_axes(node: Node, kept: tuple[int, ...]) -> Node:
     """A broadcast node on the axes `kept`: the `Ones` of the others are left out."""
     if isinstance(node, Add):
-        return rebuild(node, [_without(node.terms[0], kept)])
+        return rebuild(node, [without_axes(node.terms[0], kept)])
     if isinstance(node, Ones):
         return ones(())
     assert isinstance(node, Einsum)

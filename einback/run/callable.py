@@ -15,14 +15,18 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from einback.errors import ArrayError, CompileError
+from einback.ir.extents import symbols_in
 from einback.ir.nodes import Einsum, Input, Node, Ones
 from einback.ir.sizes import Equality
 from einback.ir.walk import inputs_of
 from einback.plan.binding import Sizes, bind, equalities_of, resolve, symbols_of
-from einback.plan.dtypes import DType
+from einback.plan.dtypes import DType, result_dtypes
+from einback.plan.factorisations import plain
 from einback.plan.plan import Plan, make_plan, spec
-from einback.run.guards import checked_arrays, refuse_missing, refuse_unknown
-from einback.run.lower import lower, result_dtype
+from einback.run.facts import depends_on_entries, minds_complex
+from einback.run.guards import Array, checked_arrays, refuse_missing, refuse_unknown
+from einback.run.linalg import explained
+from einback.run.lower import lower
 from einback.run.names import identifier
 from einback.run.source import Describe, Result, Structure, Text, leaves, write
 from einback.run.steps import Routine
@@ -30,6 +34,7 @@ from einback.run.steps import Routine
 __all__ = ["Compiled", "einsum_describe"]
 
 _KEPT = 64  # specialisations of one program
+_DEFAULT = {"integer": np.dtype(np.int64), "complex": np.dtype(np.complex128)}
 
 Key = tuple[object, ...]
 Shapes = dict[str, tuple[int, ...]]
@@ -45,12 +50,13 @@ class Program:
     """What is compiled: the nodes wanted, and all that is known of them.
 
     `inputs` may be passed by the caller, and those that the roots read must be; `equalities` are sizes that must
-    agree; result k takes the dtype of the array for `likes[k]` if that is floating; `structure` says how results
-    are handed out; `forward` are nodes whose cost counts as the forward pass; `names`, `letters` and `describe`
-    word the source, which opens with `title`.
+    agree; result k takes the dtype of the array for `likes[k]` if that is floating, else that of the node
+    `declared[k]`, before simplification; `structure` says how results are handed out; `forward` are nodes whose
+    cost counts as the forward pass; `names`, `letters` and `describe` word the source, which opens with `title`.
     """
 
     roots: tuple[Node, ...]
+    declared: tuple[Node, ...]
     inputs: tuple[Input, ...]
     structure: Structure
     equalities: tuple[Equality, ...]
@@ -71,6 +77,8 @@ class Compiled:
         roots: Sequence[Node],
         inputs: Sequence[Input],
         *,
+        declared: Sequence[Node] = (),
+        strictly: bool = False,
         structure: Structure = 0,
         equalities: Iterable[Equality] = (),
         likes: Sequence[Input | None] = (),
@@ -85,6 +93,7 @@ class Compiled:
             raise CompileError(f"a structure of results {leaves(structure)} for {len(roots)} nodes")
         self._program = Program(
             roots=tuple(roots),
+            declared=tuple(declared) or tuple(roots),
             inputs=tuple(inputs),
             structure=structure,
             equalities=(*equalities, *equalities_of([*roots, *forward])),
@@ -96,7 +105,8 @@ class Compiled:
             title=title,
             function=function,
         )
-        self._symbols = symbols_of([*inputs, *roots, *forward])
+        self._strictly = strictly or minds_complex([*inputs, *self._program.declared])
+        self._symbols = {name for size in symbols_of([*inputs, *roots, *forward]) for name in symbols_in(size)}
         self._needed = symbols_of([*roots, *forward])
         read = set(inputs_of(roots))
         self._required = [tensor.name for tensor in inputs if tensor in read]
@@ -120,7 +130,12 @@ class Compiled:
         made = self._fast.get(key) if key is not None else None
         if made is None:
             made, values = self._prepared(values)
-        return made.function(*[values[name] for name in made.reads])
+        try:
+            return made.function(*[values[name] for name in made.reads])
+        except np.linalg.LinAlgError as error:
+            raise explained(error, made.text.source) from error
+        except IndexError as reason:  # what is read through indices is checked while it runs
+            raise ArrayError(str(reason)) from None
 
     def plan(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> Plan:
         """The plan for some arrays, shapes (tuples) or sizes (numbers); by default the latest one made."""
@@ -131,18 +146,23 @@ class Compiled:
         """The generated program as a standalone file; arguments as for `plan`."""
         return self._looked_up({**(arrays or {}), **named}).standalone()
 
+    def sizes(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> dict[str, int]:
+        """The length of every size symbol; arguments as for `plan`."""
+        _, known, sizes = self._measured({**(arrays or {}), **named})
+        return bind(self._program.inputs, known, equalities=self._program.equalities, given=sizes, needed=self._needed)
+
     # specialisation
 
     def _prepared(self, values: Mapping[str, object]) -> tuple[_Specialised, dict[str, Any]]:
         """Check what was passed, and find or make the specialisation for it."""
         tensors, sizes = self._sorted_out(values)
         refuse_missing(list(tensors), self._required)
-        arrays = checked_arrays(self._program.inputs, tensors)
+        arrays = checked_arrays(self._program.inputs, tensors, self._strictly)
         shapes = {name: array.shape for name, array in arrays.items()}
         made = self._specialised(shapes, {name: array.dtype for name, array in arrays.items()}, sizes)
         key = _key(values)
         as_passed = all(arrays.get(name) is value and arrays[name].dtype != object for name, value in values.items())
-        if key is not None and as_passed:
+        if key is not None and as_passed and not any(map(depends_on_entries, self._program.inputs)):
             with self._lock:
                 _remember(self._fast, key, made)
         return made, arrays
@@ -178,19 +198,25 @@ class Compiled:
         """The specialisation for arrays, shapes or sizes; what is not given is taken as float64."""
         if not values and self._made:
             return next(reversed(self._made.values()))
-        tensors, sizes = self._sorted_out(values)
-        shapes = {name: value for name, value in tensors.items() if _is_shape(value)}
-        arrays = checked_arrays(self._program.inputs, {k: v for k, v in tensors.items() if k not in shapes})
-        known: Shapes = {name: array.shape for name, array in arrays.items()}
-        known.update((name, tuple(map(int, shape))) for name, shape in shapes.items())  # type: ignore[call-overload]
+        arrays, known, sizes = self._measured(values)
         bound = bind(self._program.inputs, known, equalities=self._program.equalities, given=sizes, needed=self._needed)
         dtypes: dict[str, DType] = {}
         for tensor in self._program.inputs:
             if tensor.name in known or tensor.name in self._required:
                 known.setdefault(tensor.name, resolve(tensor.sizes, bound))
-                default = np.dtype(np.int64 if "integer" in tensor.facts else np.float64)
+                default = next((_DEFAULT[fact] for fact in tensor.facts if fact in _DEFAULT), np.dtype(np.float64))
                 dtypes[tensor.name] = arrays[tensor.name].dtype if tensor.name in arrays else default
         return self._specialised(known, dtypes, sizes)
+
+    def _measured(self, values: Mapping[str, object]) -> tuple[dict[str, Array], Shapes, dict[str, int]]:
+        """What was passed as arrays, the shapes of these and those passed as shapes, and the sizes."""
+        tensors, sizes = self._sorted_out(values)
+        shapes = {name: value for name, value in tensors.items() if _is_shape(value)}
+        passed = {name: value for name, value in tensors.items() if name not in shapes}
+        arrays = checked_arrays(self._program.inputs, passed, self._strictly)
+        known: Shapes = {name: array.shape for name, array in arrays.items()}
+        known.update((name, tuple(map(int, shape))) for name, shape in shapes.items())  # type: ignore[call-overload]
+        return arrays, known, sizes
 
 
 @dataclass(slots=True)
@@ -207,12 +233,13 @@ class _Specialised:
 
 def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> _Specialised:
     plan = make_plan(program.roots, sizes=sizes, arrays=dtypes, forward=program.forward, named=program.names)
-    wanted = [_wanted(like, dtypes) for like in program.likes]
-    routine = lower(plan, program.inputs, dtypes, wanted)
-    results = [
-        Result(resolve(root.shape, sizes), dtype or result_dtype(plan, root, dtypes))
-        for root, dtype in zip(plan.roots, wanted, strict=True)
+    declared = result_dtypes(_typing_nodes(program, dtypes, sizes), dtypes, sizes)
+    wanted = [
+        _wanted(like, node, dtypes) or dtype
+        for like, node, dtype in zip(program.likes, program.declared, declared, strict=True)
     ]
+    routine = lower(plan, program.inputs, dtypes, wanted)
+    results = [Result(resolve(root.shape, sizes), dtype) for root, dtype in zip(plan.roots, wanted, strict=True)]
 
     def written(checked: bool) -> Text:
         return write(
@@ -236,16 +263,25 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
     return _Specialised(plan, routine, text, reads, function, lambda: written(checked=True).source)
 
 
-def _wanted(like: Input | None, dtypes: Mapping[str, DType]) -> DType | None:
-    """The dtype of a gradient by `like`: that of the array, which must hold numbers that can move."""
+def _typing_nodes(program: Program, dtypes: Mapping[str, DType], sizes: Sizes) -> tuple[Node, ...]:
+    """The results as declared, unless they read what cancels and was therefore not passed."""
+    passed = all(tensor.name in dtypes for tensor in inputs_of(program.declared))
+    return program.declared if passed and set(symbols_of(program.declared)) <= sizes.keys() else program.roots
+
+
+def _wanted(like: Input | None, node: Node, dtypes: Mapping[str, DType]) -> DType | None:
+    """The dtype of a derivative by `like`: that of the array, which must hold numbers that can move."""
     dtype = dtypes.get(like.name) if like is not None else None
-    if like is not None and dtype is not None and dtype.kind in "biuc":
-        reason = "complex gradients are not supported yet" if dtype.kind == "c" else "integers have no gradient"
-        raise ArrayError(
-            f"a result is the derivative by {like.name}, and the array for it holds {dtype}",
-            hint=f"pass floats for {like.name}: {reason}",
-        )
-    return dtype if dtype is not None and dtype.kind == "f" else None
+    if like is None or dtype is None or dtype.kind == "O":
+        return None
+    if dtype.kind == "f":
+        return np.result_type(dtype, np.complex64) if node.is_complex else dtype
+    if dtype.kind == "c" and like.is_complex:
+        return dtype
+    remedy = f"pass floats for {like.name}: integers have no gradient"
+    if dtype.kind == "c":
+        remedy = f"declare {like.name} with complex=True"
+    raise ArrayError(f"a result is the derivative by {like.name}, and the array for it holds {dtype}", hint=remedy)
 
 
 def _wishes(plan: Plan, names: Mapping[Node, str]) -> dict[Node, str]:
@@ -265,6 +301,9 @@ def _origins(plan: Plan) -> dict[Node, list[Node]]:
     origins: dict[Node, list[Node]] = {}
     for node, image in plan.image.items():
         origins.setdefault(image, []).append(node)
+    for step in plan.steps:
+        if plain(step.node) is not step.node:
+            origins.setdefault(step.node, [plain(step.node)])
     for nodes in origins.values():
         nodes.sort(key=_factors)
     return origins

@@ -17,7 +17,7 @@ from einback.plan.numbers import is_integral
 from einback.run.steps import Call, DTypeName, Expr, Literal, Method
 from einback.run.values import Value
 
-__all__ = ["cast", "conformed", "literal", "number_value", "typed"]
+__all__ = ["cast", "conformed", "dtype_keyword", "literal", "number_value", "typed"]
 
 _EXACT = 1 << 53  # integers below are exact as floats
 
@@ -40,6 +40,11 @@ def number_value(number: Number, rank: int, dtype: DType) -> Value:
 def typed(expr: Expr, dtype: DType) -> Expr:
     """A scalar of exactly this dtype; a Python integer where it is object."""
     return Call("int" if dtype.kind == "O" else f"np.{dtype.type.__name__}", (expr,))
+
+
+def dtype_keyword(dtype: DType) -> tuple[tuple[str, Expr], ...]:
+    """The keyword that makes an array of a dtype; float64 needs none."""
+    return () if dtype == np.float64 else (("dtype", DTypeName(dtype)),)
 
 
 def cast(value: Value, dtype: DType) -> Value:

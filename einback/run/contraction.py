@@ -18,10 +18,12 @@ from einback.plan.dtypes import DType
 from einback.run.casting import conformed
 from einback.run.elementwise import multiply
 from einback.run.emitter import Emitter
-from einback.run.steps import Call, Expr, Index, Infix, Literal, Method
+from einback.run.steps import Call, Expr, Index, Infix, Literal, Method, Transposed
 from einback.run.values import Labels, Term, Value, array, column, dense, fuses_freely, laid, matrix, picked, spread
 
 __all__ = ["contract"]
+
+_WORTH_A_CALL = 16  # columns, from which a matrix product of its own for each batch entry pays
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ def contract(emitter: Emitter, terms: tuple[Term, Term], out: Labels, *, lengths
         loose = _loose(a, rows) + _loose(b, columns)
         batch = [label for label in out if label in batch or label in loose]
         rows, columns = ([label for label in group if label not in loose] for group in (rows, columns))
+    elif lead := _lead(a, rows, columns, out, lengths):  # matmul broadcasts the other over the first of the rows
+        batch, rows = lead, [label for label in rows if label not in lead]
+        a, b, rows, columns = b, a, columns, rows
     groups = _Groups(batch, rows, columns, _shared_order(a, b, summed, rows, columns))
     expr = _product(a, b, groups, dtype)
     natural = [*batch, *rows, *columns]
@@ -80,6 +85,16 @@ def _loose(term: Term, group: Labels) -> list[int]:
     return [] if fuses_freely(term, group) else list(group[:-1])
 
 
+def _lead(term: Term, rows: Labels, columns: Labels, out: Labels, lengths: Sequence[int]) -> list[int]:
+    """The rows that come before the columns in the result, if other rows follow them, and fusing all would copy."""
+    places = [k for k, label in enumerate(out) if label in columns]
+    if not places or fuses_freely(term, rows):
+        return []
+    lead, behind = out[: places[0]], out[places[-1] + 1 :]
+    whole = len(lead) + len(columns) + len(behind) == len(out)
+    return list(lead) if whole and prod(lengths[label] for label in behind) >= _WORTH_A_CALL else []
+
+
 def _shared_order(a: Term, b: Term, summed: Labels, rows: Labels, columns: Labels) -> list[int]:
     """The order of the contracted labels in which less has to be copied."""
 
@@ -94,6 +109,8 @@ def _shared_order(a: Term, b: Term, summed: Labels, rows: Labels, columns: Label
 def _product(a: Term, b: Term, groups: _Groups, dtype: DType) -> Expr:
     """The matrix product, with the axes of the rows and of the columns fused where there are several."""
     batch, rows, columns, contracted = groups.batch, groups.rows, groups.columns, groups.contracted
+    if rows and columns and not batch:
+        return Infix("@", _copied_well(a, rows, contracted), _copied_well(b, contracted, columns))
     left = matrix(a, batch, rows, contracted)
     if rows and columns:
         return Infix("@", left, matrix(b, batch, contracted, columns))
@@ -112,6 +129,15 @@ def _product(a: Term, b: Term, groups: _Groups, dtype: DType) -> Expr:
         along = range(len(contracted))
         return Call("np.vdot", (laid(a.over(contracted), along), laid(b.over(contracted), along)))
     return Infix("@", left, right)
+
+
+def _copied_well(term: Term, first: Labels, second: Labels) -> Expr:
+    """The matrix of two groups; of windows, which must be copied, the longer axis lies innermost in the copy."""
+    value = term.value
+    length = {label: value.shape[k] for label, k in zip(term.labels, value.axes, strict=True) if k is not None}
+    if value.overlaps and length[first[-1]] > length[second[-1]]:
+        return Transposed(matrix(term, (), second, first), (1, 0))
+    return matrix(term, (), first, second)
 
 
 def _batch_in_order(a: Term, b: Term, batch: Labels) -> bool:

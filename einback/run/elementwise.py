@@ -21,7 +21,7 @@ from einback.run.emitter import Emitter
 from einback.run.steps import Expr, Infix, Literal, Negative
 from einback.run.values import Value, carried, laid
 
-__all__ = ["add", "combine", "infix", "multiply", "scale"]
+__all__ = ["add", "combine", "infix", "multiply", "scale", "signed", "weighted"]
 
 _LARGE = 1 << 18  # bytes, from which NumPy reuses temporaries
 
@@ -124,6 +124,23 @@ def add(emitter: Emitter, terms: Sequence[tuple[Value, Number]], constant: Numbe
         total, number = conformed([total, number_value(constant, rank, dtype)], dtype)
         total = infix(emitter, sign, total, number, dtype)
     return total
+
+
+def weighted(emitter: Emitter, value: Value, weight: Number | None, dtype: DType) -> Value:
+    """weight * value; no weight is a weight of one."""
+    if weight is None or weight == 1:
+        return value
+    if value.expr == Literal(1):
+        return replace(value, expr=literal(weight, dtype))
+    return scale(emitter, value, weight, dtype)
+
+
+def signed(emitter: Emitter, value: Value, weight: Number | None, dtype: DType) -> tuple[str, Value]:
+    """How weight * value joins an array: the sign, and what follows it; without a weight there is no sign."""
+    if weight is None:
+        return "", value
+    sign, size = _signed(weight)
+    return sign, weighted(emitter, value, size, dtype)
 
 
 def _signed(weight: Number) -> tuple[str, Number]:

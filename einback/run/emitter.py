@@ -7,7 +7,7 @@ unread until it is written down; so an array is overwritten only by the statemen
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -28,6 +28,7 @@ from einback.run.steps import (
     Negative,
     Ref,
     Register,
+    Run,
     Statement,
     Transposed,
     operators,
@@ -118,9 +119,17 @@ class Emitter:
     def own(self, register: int, value: Value) -> None:
         self._owned[register] = value
 
-    def fill(self, view: Expr, expr: Expr) -> None:
-        self._statements.append(Fill(view, expr))
-        self._read(expr, kept=None)
+    def fill(self, view: Expr, expr: Expr, sign: str = "", reads: Sequence[Expr] = ()) -> None:
+        """Write into an array of this program; `reads` are what the view reads beside it."""
+        self._statements.append(Fill(view, expr, sign))
+        for read in (expr, *reads):
+            self._read(read, kept=None)
+
+    def run(self, call: Expr, reads: Sequence[Expr] = ()) -> None:
+        """Evaluate an expression for what it does; `reads` are the operands that it uses up."""
+        self._statements.append(Run(call))
+        for read in reads:
+            self._read(read, kept=None)
 
     def helper(self, text: str) -> None:
         if text:
@@ -184,7 +193,7 @@ def _is_read_only(expr: Expr) -> bool:
         case Method():
             return expr.name == "diagonal"
         case _:
-            return _is_call(expr, "np.broadcast_to")
+            return _is_call(expr, "np.broadcast_to") or _is_call(expr, "windows")
 
 
 def _is_call(expr: Expr, function: str) -> bool:

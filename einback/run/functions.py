@@ -47,8 +47,10 @@ def apply(emitter: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Val
 
 def _arguments(fn: str, args: Sequence[Value], dtype: DType) -> list[Value]:
     """The arguments, cast where NumPy would choose another dtype than the planned one."""
-    if fn == "abs" and args[0].dtype.kind == "c":
+    if fn in ("abs", "real", "imag") and args[0].dtype.kind == "c":
         return list(args)
+    if fn == "complex":
+        return conformed(args, np.empty(0, dtype).real.dtype)
     natural = promoted(args)
     if fn not in KEEPS_INTEGERS and natural.kind in "iu" and natural.itemsize >= 4 and dtype == FLOAT:
         return list(args)  # NumPy's functions take long integers to float64 by themselves

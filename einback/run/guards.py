@@ -17,6 +17,7 @@ import numpy as np
 
 from einback.errors import ArrayError, CompileError, did_you_mean
 from einback.ir.nodes import Input
+from einback.run.facts import as_declared
 
 __all__ = ["Array", "checked_arrays", "refuse_missing", "refuse_unknown"]
 
@@ -38,19 +39,16 @@ def refuse_missing(names: Collection[str], required: Sequence[str]) -> None:
         raise ArrayError(f"missing array{plural} {', '.join(missing)}", hint=hint)
 
 
-def checked_arrays(inputs: Sequence[Input], values: Mapping[str, object]) -> dict[str, Array]:
-    """The values as arrays of native byte order, by name."""
+def checked_arrays(inputs: Sequence[Input], values: Mapping[str, object], strictly: bool = False) -> dict[str, Array]:
+    """The values as arrays of native byte order, by name; `strictly` as in `einback.run.facts`."""
     given = {tensor.name: tensor for tensor in inputs if tensor.name in values}
     scalars = {name for name in given if _is_number(values[name])}
     arrays = {name: _as_array(name, values[name]) for name in given if name not in scalars}
-    floats = [array.dtype for array in arrays.values() if array.dtype.kind in "fc"]
+    floats = [array.real.dtype for array in arrays.values() if array.dtype.kind in "fc"]
     for name in scalars:
         number: Any = values[name]
         arrays[name] = np.asarray(number, np.result_type(*floats, number) if floats else None)
-    for name, tensor in given.items():
-        if "integer" in tensor.facts and arrays[name].dtype.kind not in "biuO":
-            raise ArrayError(f"{name} holds integers, but the array is of {arrays[name].dtype}")
-    return arrays
+    return {name: as_declared(tensor, arrays[name], strictly) for name, tensor in given.items()}
 
 
 def _is_number(value: object) -> bool:

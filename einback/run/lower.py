@@ -11,34 +11,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from einback.ir.nodes import Add, Delta, Einsum, Input, Map, Node, Number, Ones, Reduce
+from einback.ir.nodes import Add, Delta, Einsum, Input, Map, Matrix, Node, Number, Ones, Range, Reduce, Window
 from einback.ir.walk import children, inputs_of
 from einback.plan.binding import resolve
-from einback.plan.dtypes import DType, number_dtype
+from einback.plan.dtypes import HALF, SINGLE, DType
+from einback.plan.factorisations import is_divisor, solver
 from einback.plan.grouping import operands
 from einback.plan.numbers import times
 from einback.plan.plan import Plan
+from einback.plan.views import relation_at
 from einback.run.casting import cast, literal, number_value, typed
 from einback.run.contraction import contract
 from einback.run.elementwise import add, scale
 from einback.run.emitter import Emitter
 from einback.run.functions import apply, power
+from einback.run.linalg import apply_matrix, solve
 from einback.run.reduction import embed, reduce, total
+from einback.run.related import Related
 from einback.run.steps import Call, DTypeName, Expr, Index, Literal, Method, Parameter, Ref, Routine, refs
-from einback.run.values import Labels, Term, Value, array, dense, laid, viewed
+from einback.run.values import Labels, Term, Value, array, dense, laid
 
-__all__ = ["lower", "result_dtype"]
+__all__ = ["lower"]
 
 
-def lower(plan: Plan, inputs: Sequence[Input], arrays: Mapping[str, DType], wanted: Sequence[DType | None]) -> Routine:
-    """The routine of a plan, its parameters in the order of `inputs`; result k is cast to `wanted[k]` if given."""
+def lower(plan: Plan, inputs: Sequence[Input], arrays: Mapping[str, DType], wanted: Sequence[DType]) -> Routine:
+    """The routine of a plan, its parameters in the order of `inputs`; result k has the dtype `wanted[k]`."""
     return _Lowering(plan, arrays).routine(inputs, wanted)
-
-
-def result_dtype(plan: Plan, root: Node, arrays: Mapping[str, DType]) -> DType:
-    if root in plan.numbers:
-        return number_dtype(plan.numbers[root], arrays.values())
-    return plan.dtypes[root]
 
 
 class _Lowering:
@@ -46,12 +44,13 @@ class _Lowering:
         self._plan, self._arrays = plan, arrays
         self._emitter = Emitter()
         self._values: dict[Node, Value] = {}
+        self._related = Related(self._emitter, plan, self._value)
         self._uses = Counter(plan.base[root] for root in plan.roots if root in plan.base)
         for step in plan.steps:
             for node in step.nodes:
                 self._uses.update(operands(node, plan.base))
 
-    def routine(self, inputs: Sequence[Input], wanted: Sequence[DType | None]) -> Routine:
+    def routine(self, inputs: Sequence[Input], wanted: Sequence[DType]) -> Routine:
         read = set(inputs_of(self._plan.roots))
         parameters = tuple(self._parameter(tensor) for tensor in inputs if tensor in read)
         for k, step in enumerate(self._plan.steps):
@@ -94,16 +93,21 @@ class _Lowering:
         waiting = []
         while node not in self._values:
             waiting.append(node)
-            node = next(child for child in children(node) if not isinstance(child, Ones))
+            node = next(child for child in children(node) if not isinstance(child, Ones | Window))
         value = self._values[node]
         for view in reversed(waiting):
             assert isinstance(view, Einsum)
-            k = next(k for k, operand in enumerate(view.operands) if not isinstance(operand, Ones))
-            value = self._values[view] = viewed(value, view.labels[k], view.out)
+            value = self._values[view] = self._related.view(value, view)
         return value
 
     def _computed(self, node: Node) -> Value:
         dtype = self._plan.dtypes[node]
+        if dtype != HALF or not any(self._value(k).dtype == SINGLE for k in children(node) if k in self._plan.base):
+            return self._computed_in(node, dtype)
+        value = self._computed_in(node, SINGLE)  # 16-bit entries meet a 32-bit sum
+        return cast(value, dtype) if value.dtype == SINGLE else value
+
+    def _computed_in(self, node: Node, dtype: DType) -> Value:
         match node:
             case Einsum():
                 return self._einsum(node, dtype)
@@ -113,13 +117,23 @@ class _Lowering:
                 constant: Number = Fraction(0)
                 for term, weight in pairs:
                     constant = constant + times(weight, numbers[term]) if term in numbers else constant
-                terms = [(self._value(term), weight) for term, weight in pairs if term not in numbers]
-                return add(self._emitter, terms, constant, dtype)
+                terms = [(self._value(term), weight) for term, weight in pairs if term in self._plan.base]
+                total = add(self._emitter, terms, constant, dtype)
+                for term, weight in pairs:
+                    if term not in self._plan.base and term not in numbers:
+                        assert isinstance(term, Einsum)
+                        total = self._related.added(total, term, weight)
+                return total
             case Map():
                 return self._map(node, dtype)
             case Reduce():
                 shape = resolve(node.arg.shape, self._plan.sizes)
                 return reduce(self._emitter, node.fn, dense(self._filled(node.arg, dtype), shape), node.axes, dtype)
+            case Matrix():
+                return self._matrix(node, dtype)
+            case Range():
+                (length,) = resolve(node.shape, self._plan.sizes)
+                return array(Call("np.arange", (Literal(length),)), (length,), dtype, row_major=True)
             case Delta():
                 shape = resolve(node.shape, self._plan.sizes)
                 one = Term(number_value(Fraction(1), 1, dtype), (0,))
@@ -129,6 +143,11 @@ class _Lowering:
 
     def _einsum(self, node: Einsum, dtype: DType) -> Value:
         lengths = resolve(node.sizes, self._plan.sizes)
+        k = solver(node)
+        if k is not None:
+            return self._solve(node, k, lengths, dtype)
+        if relation_at(node) is not None:
+            return self._related.computed(node, dtype)
         terms = [(op, ls) for op, ls in zip(node.operands, node.labels, strict=True) if not isinstance(op, Ones)]
         if len(terms) == 2:
             return self._pair(terms, node.out, lengths, dtype)
@@ -145,6 +164,18 @@ class _Lowering:
                 return scale(self._emitter, scaled, self._plan.numbers[other], dtype)
         a, b = (Term(self._value(operand), labels) for operand, labels in terms)
         return contract(self._emitter, (a, b), out, lengths=lengths, dtype=dtype)
+
+    def _solve(self, node: Einsum, k: int, lengths: Sequence[int], dtype: DType) -> Value:
+        divisor, right = node.operands[k], node.operands[1 - k]
+        assert isinstance(divisor, Matrix)
+        kept = self._filled(divisor.arg, dtype) if is_divisor(divisor) else self._value(divisor)
+        terms = Term(kept, node.labels[k]), Term(self._filled(right, dtype), node.labels[1 - k])
+        return solve(self._emitter, divisor.fn, terms, node.out, lengths=lengths, dtype=dtype)
+
+    def _matrix(self, node: Matrix, dtype: DType) -> Value:
+        given = node.arg.arg if isinstance(node.arg, Matrix) and is_divisor(node.arg) else node.arg
+        arg = dense(self._filled(given, dtype), resolve(given.shape, self._plan.sizes))
+        return apply_matrix(self._emitter, node, arg, resolve(node.shape, self._plan.sizes), dtype)
 
     def _map(self, node: Map, dtype: DType) -> Value:
         rank = node.rank
@@ -169,9 +200,8 @@ class _Lowering:
 
     # results
 
-    def _result(self, root: Node, wanted: DType | None, handed: set[int]) -> Expr:
+    def _result(self, root: Node, dtype: DType, handed: set[int]) -> Expr:
         """A result as a fresh array in C order, or a scalar, that shares memory with nothing else."""
-        dtype = wanted or result_dtype(self._plan, root, self._arrays)
         shape = resolve(root.shape, self._plan.sizes)
         if root in self._plan.numbers:
             number = literal(self._plan.numbers[root], dtype)
@@ -199,7 +229,8 @@ class _Lowering:
     def _scalar_result(self, value: Value, dtype: DType) -> Expr:
         if value.dtype != dtype:
             return cast(value, dtype).expr
-        assert isinstance(value.expr, Ref)
+        if not isinstance(value.expr, Ref):  # an entry that is picked
+            return value.expr
         if self._emitter.makes_scalar(value.expr.register):
             return value.expr
         if dtype.kind == "O":  # Python's integers are no arrays

@@ -19,6 +19,7 @@ from einback.run.steps import (
     Method,
     Negative,
     Ref,
+    Run,
     Statement,
     Template,
     Transposed,
@@ -40,8 +41,11 @@ def statement(step: Statement, name: Name) -> str:
             return f"{name(target)} = {_bare(expression(value, name))}"
         case Assign(target, value, into) if into is not None:
             return _in_place(name(target), value, into, name)
-        case Fill(view, value):
-            return f"{expression(view, name)}[...] = {expression(value, name)}"
+        case Fill(view, value, sign):
+            whole = "" if isinstance(view, Index | Template) else "[...]"
+            return f"{expression(view, name)}{whole} {sign}= {_bare(expression(value, name))}"
+        case Run(call):
+            return expression(call, name)
         case Free(registers):
             return f"del {', '.join(dict.fromkeys(map(name, registers)))}"
     raise TypeError(f"unknown statement {type(step).__name__}")
@@ -113,7 +117,10 @@ def _arguments(args: Sequence[Expr], keywords: Sequence[tuple[str, Expr]], name:
 
 def _items(items: Sequence[slice | int | EllipsisType | None]) -> str:
     def word(item: slice | int | EllipsisType | None) -> str:
-        return ":" if isinstance(item, slice) else "..." if item is Ellipsis else str(item)
+        if isinstance(item, slice):
+            start, stop, step = ("" if part is None else str(part) for part in (item.start, item.stop, item.step))
+            return f"{start}:{stop}" + (f":{step}" if step else "")
+        return "..." if item is Ellipsis else str(item)
 
     return ", ".join(map(word, items)) or "()"
 

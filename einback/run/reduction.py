@@ -6,18 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from string import ascii_letters
 
-import numpy as np
-
 from einback.errors import CompileError
 from einback.plan.dtypes import DType
-from einback.run.casting import cast, conformed
+from einback.run.casting import cast, conformed, dtype_keyword
 from einback.run.emitter import Emitter
+from einback.run.folding import fold
 from einback.run.steps import Call, DTypeName, Expr, Literal, Method, Ref
 from einback.run.values import Labels, Term, Value, array, dense, laid, spread
 
 __all__ = ["embed", "reduce", "total"]
-
-HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
 
 
 def total(emitter: Emitter, term: Term, out: Labels, *, lengths: Sequence[int], dtype: DType) -> Value:
@@ -29,37 +26,33 @@ def total(emitter: Emitter, term: Term, out: Labels, *, lengths: Sequence[int], 
 
 
 def reduce(emitter: Emitter, fn: str, value: Value, axes: Sequence[int], dtype: DType) -> Value:
-    """sum, max, min, prod or logsumexp over some axes, which disappear; the value repeats along none."""
+    """sum, max, min, prod, logsumexp or peak over some axes, which disappear; the value repeats along none."""
     value = emitter.inline(value)
     gone = sorted(axis for k in axes if (axis := value.axes[k]) is not None)
     keywords: tuple[tuple[str, Expr], ...] = ()
     if len(gone) < len(value.shape):
         keywords = (("axis", Literal(gone[0] if len(gone) == 1 else tuple(gone))),)
-    if fn == "logsumexp":
-        made = _logsumexp(emitter, value, keywords, dtype)
+    if fn in _HELPERS:
+        emitter.helper(_HELPERS[fn])
+        operand = value if value.dtype.kind == "c" else cast(value, dtype)
+        made = replace(value, expr=Call(fn, (operand.expr,), keywords), dtype=dtype)
+    elif (folded := fold(emitter, fn, value, gone, dtype)) is not None:
+        made = replace(value, expr=folded, dtype=dtype)
     elif fn in ("max", "min"):
         made = replace(value, expr=Method(value.expr, fn, (), keywords))
     else:
-        wide = SINGLE if dtype == HALF else dtype  # 16-bit sums accumulate in 32 bits
-        if value.dtype != wide:
-            keywords = (*keywords, ("dtype", DTypeName(wide)))
-        made = replace(value, expr=Method(value.expr, fn, (), keywords), dtype=wide)
+        if value.dtype != dtype:
+            keywords = (*keywords, ("dtype", DTypeName(dtype)))
+        made = replace(value, expr=Method(value.expr, fn, (), keywords), dtype=dtype)
     left = [axis for axis in range(len(value.shape)) if axis not in gone]
     place = {axis: k for k, axis in enumerate(left)}
     kept = [axis for k, axis in enumerate(value.axes) if k not in axes]
-    made = replace(
+    return replace(
         made,
         shape=tuple(value.shape[axis] for axis in left),
         axes=tuple(None if axis is None else place[axis] for axis in kept),
         row_major=value.row_major or len(left) <= 1,
     )
-    return cast(made, dtype)
-
-
-def _logsumexp(emitter: Emitter, value: Value, axes: tuple[tuple[str, Expr], ...], dtype: DType) -> Value:
-    emitter.helper(_LOGSUMEXP)
-    wide = SINGLE if dtype == HALF else dtype
-    return replace(value, expr=Call("logsumexp", (cast(value, wide).expr,), axes), dtype=wide)
 
 
 def embed(emitter: Emitter, term: Term, out: Labels, *, lengths: Sequence[int], dtype: DType) -> Value:
@@ -67,9 +60,9 @@ def embed(emitter: Emitter, term: Term, out: Labels, *, lengths: Sequence[int], 
     value = term.value
     shape = [lengths[label] for label in out]
     if value.expr == Literal(1) and len(out) == 2:
-        return array(Call("np.eye", (Literal(shape[0]),), _dtype_keyword(dtype)), shape, dtype, row_major=True)
+        return array(Call("np.eye", (Literal(shape[0]),), dtype_keyword(dtype)), shape, dtype, row_major=True)
     (value,) = conformed([value], dtype)
-    target = emitter.assign(Call("np.zeros", (Literal(tuple(shape)),), _dtype_keyword(dtype)))
+    target = emitter.assign(Call("np.zeros", (Literal(tuple(shape)),), dtype_keyword(dtype)))
     own = list(dict.fromkeys(out))
     if len(own) > len(ascii_letters):
         raise CompileError(f"a diagonal is written over {len(own)} axes; at most {len(ascii_letters)} can be")
@@ -82,11 +75,8 @@ def embed(emitter: Emitter, term: Term, out: Labels, *, lengths: Sequence[int], 
     return made
 
 
-def _dtype_keyword(dtype: DType) -> tuple[tuple[str, Expr], ...]:
-    return () if dtype == np.float64 else (("dtype", DTypeName(dtype)),)
-
-
-_LOGSUMEXP = '''
+_HELPERS = {
+    "logsumexp": '''
 def logsumexp(x, axis=None):
     """log(sum(exp(x))), shifted by the largest entry unless that is infinite."""
     largest = x.real.max(axis=axis, keepdims=True, initial=-np.inf)
@@ -94,4 +84,12 @@ def logsumexp(x, axis=None):
     terms = x - largest
     np.exp(terms, out=terms)
     return np.log(terms.sum(axis=axis)) + largest.squeeze(axis)
-'''
+''',
+    "peak": '''
+def peak(x, axis=None):
+    """The largest entry, of the real parts, or 0 where that is infinite: what exponentials are shifted by."""
+    largest = np.asarray(x.real.max(axis=axis, initial=-np.inf))
+    largest[np.isinf(largest)] = 0
+    return largest
+''',
+}

@@ -111,7 +111,9 @@ class _Writer:
         function: str,
     ) -> None:
         helpers = [name for scalar in TABLE.values() for name in _DEFINED.findall(scalar.helper)]
-        self._namer = Namer([*helpers, "logsumexp", function])
+        helpers += [name for text in routine.helpers for name in _DEFINED.findall(text)]
+        defined = [name for text in routine.helpers for name in _DEFINED.findall(text)]
+        self._namer = Namer([*helpers, *defined, "logsumexp", "peak", function])
         self._routine, self._describe, self._function, self._origins = routine, describe, function, origins
         self._temporaries: list[str] = []
         self._names = {p.register: self._namer.name(p.tensor.name) for p in routine.parameters}

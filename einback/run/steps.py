@@ -2,7 +2,7 @@
 
     routine   ::= parameters, blocks, results
     block     ::= the node that it makes, statements
-    statement ::= Assign(target, expression, into) | Fill(view, expression) | Free(registers)
+    statement ::= Assign(target, expression, into) | Fill(view, expression) | Run(expression) | Free(registers)
     expression ::= Ref | Literal | DTypeName | Infix | Negative | Call | Method | Index | Transposed | Template
 
 A register is an array (or a scalar) that a statement makes; its number is its place in `Routine.registers`.
@@ -34,6 +34,7 @@ __all__ = [
     "Ref",
     "Register",
     "Routine",
+    "Run",
     "Statement",
     "Template",
     "Transposed",
@@ -132,10 +133,18 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """view[...] = value."""
+    """view[...] = value, or with a sign, view[...] += value."""
 
     view: Expr
     value: Expr
+    sign: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An expression that is evaluated for what it does: a check, or entries added into an array."""
+
+    call: Expr
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +154,7 @@ class Free:
     registers: tuple[int, ...]
 
 
-Statement = Assign | Fill | Free
+Statement = Assign | Fill | Run | Free
 
 
 @dataclass(frozen=True, slots=True)

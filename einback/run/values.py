@@ -36,13 +36,17 @@ Labels = Sequence[int]
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """`expr` gives an array of `shape` and `dtype`; `row_major` says that it is known to lie in C order."""
+    """`expr` gives an array of `shape` and `dtype`; `row_major` says that it is known to lie in C order.
+
+    One that `overlaps` is read through windows: no two of its axes fuse without a copy.
+    """
 
     expr: Expr
     shape: tuple[int, ...]
     dtype: DType
     axes: tuple[int | None, ...]
     row_major: bool = False
+    overlaps: bool = False
 
     @property
     def plain(self) -> bool:
@@ -60,9 +64,9 @@ class Value:
         expr = self.expr
         while True:
             match expr:
-                case Index() | Transposed() | Method(name="diagonal"):
+                case Index() | Transposed() | Method(name="diagonal" | "reshape"):
                     expr = expr.operand
-                case Call(function="np.broadcast_to"):
+                case Call(function="np.broadcast_to" | "windows"):
                     expr = expr.args[0]
                 case _:
                     return isinstance(expr, Ref | Literal)
@@ -176,7 +180,7 @@ def matrix(term: Term, batch: Labels, *groups: Labels) -> Expr:
         lengths = [value.shape[at[label]] for label in own]
         lengths += [prod(value.shape[at[label]] for label in labels) for labels in fused]
         expr = Method(expr, "reshape", tuple(map(Literal, lengths)))
-    elif own and len(order) - 1 not in order[-2:]:
+    elif value.overlaps or (own and len(order) - 1 not in order[-2:]):
         expr = Call("np.ascontiguousarray", (expr,))  # else matmul would not reach BLAS
     return _indexed(expr, [label if label in at else None for label in batch] + [0] * len(fused))
 
@@ -190,6 +194,8 @@ def column(expr: Expr) -> Expr:
 
 def fuses_freely(term: Term, *groups: Labels) -> bool:
     """Whether the labels of each group lie side by side, so that fusing them copies nothing."""
+    if term.value.overlaps and any(len(group) > 1 for group in groups):
+        return False
     at = dict(zip(term.labels, term.value.axes, strict=True))
     runs = [[at[label] for label in labels] for labels in groups]
     return all(run[0] is not None and run == list(range(run[0], run[0] + len(run))) for run in runs if run)
@@ -206,11 +212,14 @@ def _indexed(expr: Expr, axes: Sequence[int | None]) -> Expr:
         items.pop(0)
     if None not in items:
         return expr
-    if isinstance(expr, Index) and all(isinstance(item, slice | int) for item in expr.items):
+    picks = isinstance(expr, Index) and isinstance(expr.items[0], int)  # what is picked may come from a tuple
+    if isinstance(expr, Index) and not picks and all(isinstance(item, slice | int) for item in expr.items):
         merged: list[slice | int | EllipsisType | None] = []
         for item in expr.items:  # x[:, 0][:, None] is x[:, 0, None]
             while isinstance(item, slice) and items[0] is None:
                 merged.append(items.pop(0))
-            merged.append(items.pop(0) if isinstance(item, slice) else item)
+            if isinstance(item, slice):
+                items.pop(0)
+            merged.append(item)
         return Index(expr.operand, (*merged, *items))
     return Index(expr, tuple(items))

@@ -81,7 +81,7 @@ def test_ties_share_evenly(fn):
     np.testing.assert_array_equal(have, [0.25] * 4)
 
 
-@pytest.mark.parametrize("fn", sorted(TABLE))
+@pytest.mark.parametrize("fn", sorted(TABLE.keys() - {"complex"}))  # its derivatives are not real
 def test_both_modes_agree_on_every_row_of_the_table(fn):
     """<v, J u> = <J' v, u>, and the Jacobian of an elementwise function is a diagonal."""
     row = TABLE[fn]

@@ -49,6 +49,9 @@ REFERENCE: dict[str, Callable[..., float]] = {
     "gelu": lambda x: x * 0.5 * math.erfc(-x * SQRT_HALF),
     "abs": abs,
     "sign": lambda x: (x > 0) - (x < 0),
+    "conj": lambda x: x,
+    "real": lambda x: x,
+    "imag": lambda x: 0.0,
     "relu": lambda x: max(x, 0.0),
     "leaky_relu": lambda x, slope: x if x > 0 else slope * x,
     "sigmoid": lambda x: 0.5 * (1 + math.tanh(x / 2)),
@@ -73,7 +76,7 @@ REFERENCE: dict[str, Callable[..., float]] = {
 
 
 def test_every_row_has_a_reference():
-    assert sorted(REFERENCE) == sorted(TABLE)
+    assert sorted(REFERENCE) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -11,8 +11,9 @@ from einback.ir.build import add, broadcast, einsum, power, size_of
 from einback.ir.nodes import Delta, Einsum, Input, Map, Node, Ones
 from einback.ir.verify import verify
 from einback.ir.walk import postorder
-from einback.plan.binary import binary, is_view
+from einback.plan.binary import binary
 from einback.plan.plan import make_plan
+from einback.plan.views import is_view
 from tests.interpreter import evaluate
 from tests.run.random_programs import arrays_for, programs
 

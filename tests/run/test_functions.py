@@ -34,7 +34,7 @@ def reference(fn: str, args: list[np.ndarray]) -> np.ndarray:
         f"a{k}": arg for k, arg in enumerate(args)}))  # fmt: skip
 
 
-@pytest.mark.parametrize("fn", sorted(TABLE))
+@pytest.mark.parametrize("fn", sorted(TABLE.keys() - {"complex"}))  # of real arrays it makes complex ones
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_rows(fn: str, dtype: type) -> None:
     rng = np.random.default_rng(3)

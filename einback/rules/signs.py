@@ -1,0 +1,110 @@
+"""What is known of entries before any array is: whether they can be negative, and whether they can fail to be finite.
+
+Both look at a node and a little below it, and say no where that does not settle it. A rule that would give a number
+where the program as declared gives NaN, such as exp(log x) = x, asks here first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from fractions import Fraction
+
+from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Node, Number, Ones, Reduce
+from einback.ir.walk import children
+from einback.rules.scalar import row
+
+__all__ = ["elementwise_leaves", "is_whole", "may_fail", "never_negative"]
+
+_DEPTH = 6  # of nested nodes that are looked at
+_MOST = 64  # nodes that are looked at in all
+
+_POSITIVE = frozenset(["exp", "exp2", "cosh", "sigmoid", "softplus", "abs", "relu", "above", "hypot"])
+_MONOTONE = frozenset(["cbrt", "sinh", "tanh", "arcsinh", "arctan", "expm1", "log1p", "erf", "sign", "gelu", "silu"])
+_STEPS = frozenset(["floor", "ceil", "rint", "trunc"])
+
+# Functions that are infinite or NaN at some finite numbers.
+_FAILING = frozenset(
+    ["exp", "exp2", "expm1", "sinh", "cosh", "log", "log2", "log10", "log1p", "tan"]
+    + ["arcsin", "arccos", "arccosh", "arctanh"]
+)
+
+
+def never_negative(node: Node, depth: int = _DEPTH) -> bool:
+    """Whether no entry of a node can be less than zero, for real arrays without NaN."""
+    if not depth:
+        return False
+    match node:
+        case Const():
+            return node.value >= 0
+        case Delta() | Ones():
+            return True
+        case Input():
+            return "positive" in node.facts
+        case Einsum():
+            return all(never_negative(operand, depth - 1) for operand in node.operands)
+        case Add():
+            return all(weight >= 0 for weight in node.weights) and all(never_negative(t, depth - 1) for t in node.terms)
+        case Reduce():
+            return node.fn != "logsumexp" and never_negative(node.arg, depth - 1)
+        case Map():
+            return _map_never_negative(node, depth)
+        case _:
+            return False
+
+
+def _map_never_negative(node: Map, depth: int) -> bool:
+    match node:
+        case Map(fn="power", args=(_, Const(value))) if _is_even(value):
+            return True
+        case Map(fn="power" | "maximum" | "minimum" | "where", args=args):
+            known = [never_negative(arg, depth - 1) for arg in args]
+            return any(known) if node.fn == "maximum" else known[0] if node.fn == "power" else all(known[-2:])
+        case Map(fn=fn, args=args) if fn in _MONOTONE or fn in _STEPS:
+            return never_negative(args[0], depth - 1)
+        case _:
+            return node.fn in _POSITIVE or row(node.fn).predicate
+
+
+def is_whole(value: Number) -> bool:
+    return isinstance(value, Fraction) and value.denominator == 1
+
+
+def _is_even(value: Number) -> bool:
+    return is_whole(value) and value % 2 == 0
+
+
+def may_fail(node: Node, leaves: Set[Node]) -> bool:
+    """Whether a node applies, entry by entry, to one of `leaves` a function that is not finite at some numbers."""
+    failing = [part for part in _elementwise(node) if isinstance(part, Map) and _fails(part)]
+    return any(not leaves.isdisjoint(elementwise_leaves(part)) for part in failing)
+
+
+def _fails(node: Map) -> bool:
+    if node.fn != "power":
+        return node.fn in _FAILING
+    exponent = node.args[1].value if isinstance(node.args[1], Const) else None
+    return exponent is None or not is_whole(exponent) or exponent < 0
+
+
+def elementwise_leaves(node: Node) -> set[Node]:
+    """The tensors that a node is made of entry by entry: those that are not elementwise themselves."""
+    return {part for part in _elementwise(node) if not isinstance(part, Const | Ones) and not _parts(part)}
+
+
+def _elementwise(node: Node) -> dict[Node, None]:
+    found: dict[Node, None] = {}
+    waiting = [node]
+    while waiting and len(found) < _MOST:
+        part = waiting.pop()
+        if part not in found:
+            found[part] = None
+            waiting += _parts(part)
+    return found
+
+
+def _parts(node: Node) -> tuple[Node, ...]:
+    """The nodes that each entry of a node is made of one entry of: in a sum, the factors that could stand before it."""
+    if isinstance(node, Einsum):
+        kept = set(node.out)
+        return tuple(op for op, term in zip(node.operands, node.labels, strict=True) if term and kept.issuperset(term))
+    return children(node) if isinstance(node, Add | Map) else ()

@@ -1,0 +1,148 @@
+"""Whether arrays keep what was declared of them: checked at every call, in a few passes over the array.
+
+Equality is up to rounding: arrays that a computation made symmetric or orthogonal are so to some digits only. That
+a matrix is positive definite is checked as far as its diagonal and its symmetry tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from einback.errors import ArrayError
+from einback.ir.nodes import Input, Map, Node
+from einback.ir.walk import postorder
+
+__all__ = ["as_declared", "depends_on_entries", "minds_complex"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Fault = tuple[tuple[int, ...], str]  # a place, and what stands there
+
+_SLACK = 16  # times the root of the rounding unit
+
+
+def depends_on_entries(tensor: Input) -> bool:
+    """Whether the entries of an array have to be looked at, and not only its dtype."""
+    return any(fact in _CHECKS for fact in tensor.facts)
+
+
+def minds_complex(roots: Iterable[Node]) -> bool:
+    """Whether it matters in a program which tensors are complex: one is declared so, or parts are taken."""
+    return any(
+        node.is_complex or (isinstance(node, Map) and node.fn in ("conj", "real", "imag")) for node in postorder(roots)
+    )
+
+
+def as_declared(tensor: Input, array: Array, strictly: bool) -> Array:
+    """The array for a tensor with its facts checked; real numbers for a complex tensor become complex.
+
+    Complex numbers for a tensor that is not declared complex pass only through a program that is read without
+    such declarations (`strictly` is false): one that would mean the same had they been made.
+
+    Raises `ArrayError` with the tensor, the fact and an entry.
+    """
+    if "complex" in tensor.facts and array.dtype.kind in "biuf":
+        array = array.astype(np.result_type(array.dtype, np.complex64))
+    if "integer" in tensor.facts and array.dtype.kind not in "biuO":
+        raise ArrayError(f"{tensor.name} holds integers, but the array is of {array.dtype}")
+    if array.dtype.kind == "c" and "complex" not in tensor.facts and (strictly or depends_on_entries(tensor)):
+        raise ArrayError(
+            f"{tensor.name} is not declared complex, and the array holds {array.dtype}",
+            hint=f'declare it as einback.tensor("{tensor.name}[..]", complex=True), or pass real numbers',
+        )
+    for fact in tensor.facts:
+        check = _CHECKS.get(fact)
+        if check is None or array.ndim != len(tensor.sizes) or not array.size or _is_no_square(fact, array):
+            continue  # what is wrong with the shape is said where sizes are bound
+        found = check(array)
+        if found is not None:
+            place, what = found
+            raise ArrayError(
+                f"{tensor.name} is declared {fact.replace('_', ' ')}, but {what.format(_named(tensor.name, place))}"
+            )
+    return array
+
+
+def _is_no_square(fact: str, array: Array) -> bool:
+    return fact != "positive" and array.shape[-1] != array.shape[-2]
+
+
+def _named(name: str, place: tuple[int, ...]) -> str:
+    return f"{name}[{','.join(map(str, place))}]" if place else name
+
+
+def _first(wrong: Array) -> tuple[int, ...] | None:
+    """The first place, in C order, where something is wrong."""
+    return tuple(int(k) for k in np.unravel_index(int(wrong.argmax()), wrong.shape)) if wrong.any() else None
+
+
+def _slack(array: Array) -> float:
+    kind = array.dtype if array.dtype.kind in "fc" else np.dtype(np.float64)
+    return _SLACK * float(np.sqrt(np.finfo(kind).eps))
+
+
+def _positive(array: Array) -> Fault | None:
+    place = _first(~(array > 0))
+    return None if place is None else (place, f"{{}} is {array[place]}")
+
+
+def _symmetric(array: Array) -> Fault | None:
+    turned = np.swapaxes(array, -1, -2)
+    wrong = array != turned
+    if array.dtype.kind in "fc" and wrong.any():
+        size = np.abs(array)
+        largest = np.where(np.isfinite(size), size, 0).max(axis=(-2, -1), keepdims=True)
+        with np.errstate(invalid="ignore"):
+            wrong &= ~(np.abs(array - turned) <= _slack(array) * largest) & ~(np.isnan(array) & np.isnan(turned))
+    place = _first(wrong)
+    if place is None:
+        return None
+    other = (*place[:-2], place[-1], place[-2])
+    return place, f"{{}} is {array[place]} and its mirror image is {array[other]}"
+
+
+def _zero(array: Array, where: Array) -> Fault | None:
+    place = _first((array != 0) & where)
+    return None if place is None else (place, f"{{}} is {array[place]}")
+
+
+def _diagonal(array: Array) -> Fault | None:
+    return _zero(array, ~np.eye(array.shape[-1], dtype=bool))
+
+
+def _lower(array: Array) -> Fault | None:
+    return _zero(array, np.triu(np.ones(array.shape[-2:], dtype=bool), 1))
+
+
+def _positive_definite(array: Array) -> Fault | None:
+    diagonal = np.diagonal(array, axis1=-2, axis2=-1)
+    place = _first(~(diagonal > 0))
+    return None if place is None else ((*place, place[-1]), f"{{}} is {diagonal[place]}")
+
+
+def _orthogonal(array: Array) -> Fault | None:
+    """Q'Q v = v and QQ' v = v for one v without pattern, which a matrix that is not orthogonal does not keep."""
+    matrix = array if array.dtype.kind == "f" else array.real.astype(np.float64)
+    v = np.random.default_rng(0).uniform(0.5, 1.5, array.shape[-1])
+    for line, q in (("column", matrix), ("row", np.swapaxes(matrix, -1, -2))):
+        image = np.squeeze(np.swapaxes(q, -1, -2) @ (q @ v)[..., None], -1)
+        place = _first(~(np.abs(image - v) <= _slack(matrix) * np.sqrt(v.size)))
+        if place is None:
+            continue
+        *front, k = place
+        length = float(np.linalg.norm(q[tuple(front)][:, k].astype(np.float64)))
+        said = f"has the length {length:.6g}" if abs(length - 1) > _slack(matrix) else "is not orthogonal to the others"
+        return (*front, 0, k) if line == "column" else (*front, k, 0), f"the {line} of {{}} {said}"
+    return None
+
+
+_CHECKS: dict[str, Callable[[Array], Fault | None]] = {
+    "diagonal": _diagonal,
+    "lower": _lower,
+    "orthogonal": _orthogonal,
+    "positive": _positive,
+    "positive_definite": _positive_definite,
+    "symmetric": _symmetric,
+}
