@@ -24,7 +24,7 @@ from einback.ir.sizes import Size
 from einback.ir.walk import children, count_uses, postorder, rebuild
 from einback.plan.binding import Sizes, length, resolve
 from einback.plan.families import Families
-from einback.plan.numbers import times, uniform
+from einback.plan.numbers import is_integral, times, uniform
 from einback.plan.pairs import in_order, natural_order
 from einback.plan.paths import contraction_path, intermediates
 from einback.plan.product import Labels, Product, Term, united
@@ -191,8 +191,10 @@ class _Cutter:
         if number is not None:
             product.weight = times(product.weight, number)
         elif isinstance(operand, OneHot) and operand.ids in self.numbers:  # one index everywhere
-            window = Window(self._length(operand.size), (), (), int(self.numbers[operand.ids]))
-            product.relations.append((window, labels[-1:]))
+            index, count = self.numbers[operand.ids], self._length(operand.size)
+            if not is_integral(index) or not 0 <= index < count:
+                raise ArrayError(f"an index is {index}, and the axis that it points into has {count} entries")
+            product.relations.append((Window(count, (), (), int(index)), labels[-1:]))
         elif is_relation(operand):
             product.relations.append((operand, labels))
         elif operand.rank:

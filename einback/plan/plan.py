@@ -13,7 +13,7 @@ from einback.plan.binary import binary
 from einback.plan.binding import Sizes, resolve
 from einback.plan.cost import elements, flops
 from einback.plan.dtypes import DType, infer_dtypes, widened
-from einback.plan.factorisations import share_factorisations
+from einback.plan.factorisations import share_factorisations, solver
 from einback.plan.grouping import bases, group
 from einback.plan.numbers import known_numbers
 from einback.plan.paths import WIDEST
@@ -74,8 +74,10 @@ class Plan:
         return max((step.live for step in self.steps), default=0)
 
     def described(self, formulas: Sequence[str]) -> Plan:
-        """The plan with other formulas, one a step."""
-        steps = tuple(replace(step, formula=text) for step, text in zip(self.steps, formulas, strict=True))
+        """The plan with other formulas, one a step; a step that solves says so."""
+        words = (f"{text} (solve)" if any(solver(node) is not None for node in step.nodes) else text
+                 for step, text in zip(self.steps, formulas, strict=True))  # fmt: skip
+        steps = tuple(replace(step, formula=text) for step, text in zip(self.steps, words, strict=True))
         return replace(self, steps=steps)
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from einback.derive.orders import gradient, hessian_vector, jacobian, pull, push
 from einback.errors import ArrayError
-from einback.ir.build import add, broadcast, einsum, power, scale, size_of
+from einback.ir.build import add, broadcast, einsum, fill, power, scale, size_of
 from einback.ir.nodes import Input, Node, OneHot, Range, Reduce, Window
 from einback.rules.simplify import normalise
 from einback.run.callable import Compiled
@@ -110,10 +110,21 @@ def test_dtypes_of_tables_and_indices(dtype: str, ids: str) -> None:
 
 @pytest.mark.parametrize(
     ("term", "out"),
-    [("btv", "btv"), ("btv", "vbt"), ("btv", "bv"), ("btv", "vt"), ("btv", "v"), ("btv", "b"), ("bbv", "bv"), ("btb", "bt")],
+    [
+        ("btv", "btv"),
+        ("btv", "vbt"),
+        ("btv", "bv"),
+        ("btv", "vt"),
+        ("btv", "v"),
+        ("btv", "b"),
+        ("bbv", "bv"),
+        ("btb", "bt"),
+    ],
 )
 def test_every_way_to_keep_the_indices(term: str, out: str) -> None:
-    sizes = {"b": "b", "t": "t", "v": "v"} | ({"t": "b"} if "bb" in term else {}) | ({"v": "b"} if term == "btb" else {})
+    sizes = (
+        {"b": "b", "t": "t", "v": "v"} | ({"t": "b"} if "bb" in term else {}) | ({"v": "b"} if term == "btb" else {})
+    )
     ids = Input("ids", (sizes["b"], sizes["t"]), ("integer",))
     length = {"b": 3, "t": 3 if sizes["t"] == "b" else 2, "v": 3 if sizes["v"] == "b" else 4}
     arrays = {"ids": RNG.integers(0, length["v"], (length["b"], length["t"]))}
@@ -153,6 +164,14 @@ def test_indices_that_are_computed_and_fixed() -> None:
     arrays = batch()
     got = fn(E=arrays["E"], token=arrays["token"], k=4)
     np.testing.assert_array_equal(got, np.stack([arrays["E"][arrays["token"], s : s + 4] for s in (0, 1)], -1))
+
+
+def test_an_index_that_is_a_number() -> None:
+    third, far = (einsum([E, OneHot(fill(("b",), k), "V")], ["vd", "bv"], "bd") for k in (2, 7))
+    table = RNG.normal(size=(5, 3))
+    np.testing.assert_array_equal(Compiled([third], [E])(E=table, b=2), table[[2, 2]])
+    with pytest.raises(ArrayError, match="an index is 7, and the axis that it points into has 5 entries"):
+        Compiled([far], [E])(E=table, b=2)
 
 
 @pytest.mark.parametrize(

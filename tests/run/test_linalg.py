@@ -194,10 +194,12 @@ def test_substitution_in_blocks():
 
 def test_the_plan_prices_solves_and_factors():
     fn = eb.compile(solve(A, B))
+    assert "= inv(A)[n,n'] B[n',m] (solve)" in str(fn.plan(A=(30, 30), B=(30, 7)))
     assert fn.plan(A=(30, 30), B=(30, 7)).flops == 2 * 30**3 // 3 + 2 * 30 * 30 * 7
     assert eb.compile(inv(A) * C).plan(A=(30, 30), C=(30, 30)).flops == 8 * 30**3 // 3 + 900
     loss, parameters = gaussian_process()
     plan = eb.compile([loss, eb.grad(loss, parameters[:3])]).plan(x=(60, 2), y=(60,))
+    assert [step.formula for step in plan.steps if "(solve)" in step.formula] == ["t2[i] = inv(G2)[i,j] y[j] (solve)"]
     (factor,) = [step for step in plan.steps if "factor(" in step.formula]
     assert factor.flops == 60**3 // 3
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from einback.derive.orders import gradient, hessian, hessian_vector, jacobian, pull, push
 from einback.errors import ArrayError
-from einback.ir.extents import negative, plus, product, quotient
 from einback.ir.build import add, broadcast, const, einsum, power
+from einback.ir.extents import negative, plus, product, quotient
 from einback.ir.nodes import Einsum, Input, Map, Node, OneHot, Ones, Range, Reduce, Window
 from einback.rules.simplify import normalise
 from einback.run.callable import Compiled
@@ -177,7 +177,9 @@ def test_random_products_run(data: st.DataObject) -> None:
     dtype = data.draw(st.sampled_from(DTYPES))
     arrays = arrays_for(inputs, sizes, data.draw(st.integers(0, 2**32)), dtype)
     exact = {name: array.astype("f8") if array.dtype.kind in "fO" else array for name, array in arrays.items()}
-    (want,) = evaluate([node], {k: v if k[0] == "i" or v.dtype != "u1" else v.astype("i8") for k, v in exact.items()}, sizes)
+    (want,) = evaluate(
+        [node], {k: v if k[0] == "i" or v.dtype != "u1" else v.astype("i8") for k, v in exact.items()}, sizes
+    )
     root = data.draw(st.sampled_from([node, *normalise([node])]))
     fn = Compiled([root], inputs, declared=[node])
     got = fn({**arrays, **{name: size for name, size in sizes.items() if name in fn._symbols}})
