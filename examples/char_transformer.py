@@ -33,12 +33,13 @@ GOAL = 0.5  # nats a character
 Arrays = dict[str, Any]
 
 embed = eb.layer("h[b,t,d] = E[token[b,t],d] + P[t,d]")
-normal = eb.layer("y[b,t,d] = g[d] C[b,t,d] / sqrt(v[b,t] + 1e-5) + s[d]")
+centre = eb.layer("c[b,t,d] = x[b,t,d] - mean[e](x[b,t,e])")
+normal = eb.layer("y[b,t,d] = c[b,t,d] g[d] / sqrt(mean[e](c[b,t,e]^2) + 1e-5) + s[d]")
 project = eb.layer("p[b,h,t,e] = x[b,t,d] W[d,h,e]")
-causal = eb.layer("s[b,h,q,k] = where(q >= k, Q[b,h,q,e] K[b,h,k,e] / sqrt(size(e)), -inf)")
+attention = eb.layer("A[b,h,q,k] = softmax[k](where(q >= k, Q[b,h,q,e] K[b,h,k,e] / sqrt(size(e)), -inf))")
 join = eb.layer("z[b,q,d] = A[b,h,q,k] V[b,h,k,e] W[h,e,d]")
 dense = eb.layer("h[b,t,m] = gelu(x[b,t,d] W[d,m] + c[m])")
-affine = eb.layer("z[b,t,d] = h[b,t,m] W[m,d] + c[d]")
+affine = eb.layer("z[b,t,v] = x[b,t,m] W[m,v] + c[v]")
 cross_entropy = eb.layer("loss = -L[b,t,next[b,t]] / (size(b) size(t))")
 
 
@@ -51,24 +52,23 @@ class Network(NamedTuple):
 
 def normalise(x: eb.Tensor, name: str) -> eb.Tensor:
     """Ba, Kiros and Hinton, Layer normalization (2016)."""
-    C = x - eb.mean(x, axis=2, keepdims=True)
-    return normal(C, v=eb.mean(C * C, axis=2), name=name)
+    return normal(centre(x), name=name)
 
 
 def attend(x: eb.Tensor, name: str) -> tuple[eb.Tensor, eb.Tensor]:
     """Vaswani et al., Attention is all you need (2017), section 3.2: what comes later is masked."""
-    Q, K, V = (project(x, name=f"{name}{part}", h=HEADS, e=WIDTH // HEADS) for part in "qkv")
-    A = eb.softmax(causal(Q, K), axis=3)
-    return join(A, V, name=f"{name}o", d=WIDTH), A
+    Q, K, V = (project(x, name=f"{part}{name}", h=HEADS, e=WIDTH // HEADS) for part in "qkv")
+    A = attention(Q, K)
+    return join(A, V, name=f"o{name}", d=WIDTH), A
 
 
 def declare(characters: int) -> Network:
     token, following = eb.tensor("token[b,t]", integer=True), eb.tensor("next[b,t]", integer=True)
-    x = embed(token=token, v=characters, d=WIDTH)
+    x = embed(token=token, d=WIDTH)
     for k in range(1, BLOCKS + 1):
         update, A = attend(normalise(x, f"a{k}"), f"{k}")
         x = x + update
-        x = x + affine(dense(normalise(x, f"m{k}"), name=f"m{k}", m=INNER), name=f"n{k}", d=WIDTH)
-    logits = affine(normalise(x, "last"), name="last", d=characters)
-    loss = cross_entropy(eb.log_softmax(logits, axis=2), next=following)
+        x = x + affine(dense(normalise(x, f"m{k}"), name=f"m{k}", m=INNER), name=f"n{k}", v=WIDTH)
+    logits = affine(normalise(x, "last"), name="last", v=characters)
+    loss = cross_entropy(L=eb.log_softmax(logits, axis=2), next=following)
     return Network(logits, A, loss, {p.name: p for p in loss.parameters})

@@ -37,6 +37,7 @@ from einback.formula.tree import (
 )
 from einback.formula.unicode import affine_text
 from einback.ir.nodes import Number as Value
+from einback.ir.sizes import Size
 from einback.rules.matrix import matrix_row
 from einback.rules.scalar import row
 
@@ -127,7 +128,7 @@ class LatexWriter:
             case Position():
                 return index_latex(self.chosen[tree.index])
             case SizeOf():
-                return f"|{index_latex(self.names.shown(tree.size) or self.names.pick(tree.size, ()))}|"
+                return self.length(tree.size)
             case Eye():
                 return r"\delta" + self.indices(tree.indices)
             case Fill():
@@ -142,6 +143,9 @@ class LatexWriter:
                 return self.power(tree)
             case _:
                 raise TypeError(f"{type(tree).__name__} is no atom")
+
+    def length(self, size: Size) -> str:
+        return f"|{index_latex(self.names.shown(size) or self.names.pick(size, ()))}|"
 
     def over(self, tree: Over) -> str:
         sign = _OVER[tree.fn] % _listed([self.chosen[index] for index in tree.over])
@@ -176,7 +180,7 @@ class LatexWriter:
             case Group():
                 return f"({' '.join(map(self.place, place.places))})"
             case Affine():
-                return affine_text(place, [self.place(inner) for inner in place.places], " ")
+                return affine_text(place, [self.place(inner) for inner in place.places], " ", self.length)
 
 
 def tensor_latex(name: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -26,6 +27,7 @@ from einback.formula.tree import (
     Sum,
     Tree,
 )
+from einback.ir.extents import is_formula
 from einback.ir.nodes import Number as Value
 from einback.ir.sizes import Size
 from einback.rules.matrix import matrix_text
@@ -168,20 +170,28 @@ class TextWriter:
             case Group():
                 return f"({' '.join(map(self.place, place.places))})"
             case Affine():
-                return affine_text(place, [self.place(inner) for inner in place.places], "*")
+                return affine_text(
+                    place,
+                    [self.place(inner) for inner in place.places],
+                    "*",
+                    lambda size: f"size({self.names.shown(size) or size})",
+                )
 
 
-def affine_text(place: Affine, inner: Sequence[str], times: str) -> str:
-    """The sum of steps times places and an offset, its places already written."""
+def affine_text(place: Affine, inner: Sequence[str], times: str, length: Callable[[Size], str]) -> str:
+    """The sum of steps times places and an offset, its places already written; `length` writes a named size."""
+
+    def shown(size: Size) -> str:
+        return re.sub(r"[^\W\d]\w*", lambda name: length(name[0]), str(size))
+
     text = ""
-    for step, shown in zip(place.steps, inner, strict=True):
-        if "+" in shown or "-" in shown:
-            shown = f"({shown})"
+    for step, index in zip(place.steps, inner, strict=True):
+        index = f"({index})" if "+" in index or "-" in index else index
         sign = "-" if isinstance(step, int) and step < 0 else "+"
-        size = str(abs(step)) if isinstance(step, int) else step if step.isidentifier() else f"({step})"
-        text += sign + (shown if size == "1" else f"{size}{times}{shown}")
+        factor = str(abs(step)) if isinstance(step, int) else f"({shown(step)})" if is_formula(step) else shown(step)
+        text += sign + (index if factor == "1" else f"{factor}{times}{index}")
     if place.offset != 0 or (text == f"+{inner[0]}" and times.strip()):  # a bare index would have the axis's size
-        text += f"{place.offset:+d}" if isinstance(place.offset, int) else f"+{place.offset}"
+        text += f"{place.offset:+d}" if isinstance(place.offset, int) else f"+{shown(place.offset)}"
     return text.removeprefix("+")
 
 

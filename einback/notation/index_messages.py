@@ -152,18 +152,20 @@ def clashing_ranges(name: str, first: Size, second: Size, text: str, span: Span)
     )
 
 
-def leaves_axis(tensor: str, last: Size, size: Size, beyond: int, text: str, span: Span) -> ShapeError:
+def leaves_axis(tensor: str, last: Size, size: Size, beyond: int, whole: str, text: str, span: Span) -> ShapeError:
+    """`whole` is an index of the position that reads the axis elsewhere by itself, and so runs over all of it."""
     place = text[span[0] : span[1]]
     if isinstance(last, int) and isinstance(size, int):
         fact = f"the index {place} goes up to {last}, and this axis of {tensor} has {count(size, 'entry')}"
     else:
         fact = f"the index {place} goes {beyond} beyond the end of this axis of {tensor}"
-    return ShapeError(
-        fact,
-        text=text,
-        span=span,
-        hint="give it fewer values; only an index with a minus sign, as in x[i+u-1], may leave its axis",
-    )
+    hint = "give it fewer values; only an index with a minus sign, as in x[i+u-1], may leave its axis"
+    if whole:
+        hint = (
+            f"{tensor}[{whole}] lets {whole} run over the whole axis; "
+            f"written {tensor}[{whole}+0], it stops where {place} does"
+        )
+    return ShapeError(fact, text=text, span=span, hint=hint)
 
 
 def no_room(name: str, tensor: str, size: Size, text: str, span: Span) -> ShapeError:

@@ -184,4 +184,5 @@ class _Sizes:
             last = plus(place.offset, *self.reach(place))
             room = plus(size, -1, negative(last))
             if isinstance(room, int) and room < 0:
-                raise index_messages.leaves_axis(use.tensor, last, size, -room, self.text, place.span)
+                whole = next((one.name for one in place.indices if self.root(one) == self.root(use.axis)), "")
+                raise index_messages.leaves_axis(use.tensor, last, size, -room, whole, self.text, place.span)

@@ -134,9 +134,14 @@ class _Binder:
             self.known[root] = value
             self.source[root] = (formula, f"its formula, where {made}")
         elif known != value:
-            other = "is declared to be" if isinstance(root, int) else "is"
-            place = "" if isinstance(root, int) else f" by {self.source[root][1]}"
-            raise ArrayError(f"the size {formula} comes to {value}, where {made}, but {other} {known}{place}")
+            raise ArrayError(f"the size {formula} comes to {value}, where {made}, but {self._otherwise(formula, root)}")
+
+    def _otherwise(self, formula: Size, root: Size) -> str:
+        if isinstance(root, int):
+            return f"is declared to be {root}"
+        other, place = self.source[root]
+        subject = "" if other == formula else f"{other}, which it equals, "
+        return f"{subject}is {self.known[root]} by {place}"
 
     def _number(self, size: Size) -> int | None:
         root = self.classes.find(size)

@@ -100,7 +100,7 @@ def is_inside(window: Window) -> bool:
 
 
 def is_injective(relation: Node) -> bool:
-    """Whether no two windows share an entry: each |step| is above the reach of the lesser ones, as in a number system."""
+    """Whether no two windows share an entry: each |step| is above the reach of the lesser, as in a number system."""
     if not isinstance(relation, Window):
         return False
     if not _is_known(relation):

@@ -69,7 +69,7 @@ CASES = [
         the index i+1 goes 1 beyond the end of this axis of x
           y[i] = x[i] - x[i+1]
                           ^^^
-        give it fewer values; only an index with a minus sign, as in x[i+u-1], may leave its axis
+        x[i] lets i run over the whole axis; written x[i+0], it stops where i+1 does
         """,
     ),
     (

@@ -4,7 +4,7 @@ import pytest
 
 from einback.errors import ArrayError
 from einback.ir.build import add, einsum
-from einback.ir.nodes import Delta, Input, Ones
+from einback.ir.nodes import Delta, Input, Ones, Window
 from einback.plan.binding import bind, equalities_of, resolve, symbols_of
 
 X, W = Input("X", ("n", "d"), ()), Input("W", ("d", "c"), ())
@@ -60,3 +60,45 @@ def test_sizes_that_meet_inside_nodes_are_found() -> None:
     assert equalities_of([einsum([x, y], ["i", "i"], "")]) == [("n", "m")]
     assert equalities_of([add([x, y])]) == [("n", "m")]
     assert symbols_of([einsum([X, Delta("c"), Ones("k")], ["nd", "cc", "k"], "n")]) == ["n", "d", "c", "k"]
+
+
+def test_formulas_are_computed_and_give_numbers_to_what_equals_them() -> None:
+    x, k = Input("x", ("h",), ()), Input("k", ("u",), ())
+    window = Window("h", ("h-u+1", "u"), (1, "s"), "o")
+    y = einsum([x, window, k], ["p", "piu", "u"], "i")
+    assert symbols_of([y]) == ["h", "h-u+1", "u", "s", "o"]
+    bound = bind([x, k], {"x": (9,), "k": (3,)}, equalities=[("h-u+1", "n"), ("2*n+m", "w")], needed=["n", "h-u+1"])
+    assert bound == {"h": 9, "u": 3, "n": 7, "h-u+1": 7}
+    more = bind([x, k], {"x": (9,), "k": (3,)}, equalities=[("h-u+1", "n"), ("2*n+1", "w")], needed=["w"])
+    assert more["w"] == 15
+    assert resolve(("2*h+u", 3), bound) == (21, 3)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "more", "message"),
+    [
+        ({"x": (9,)}, {"needed": ["h-u+1"]}, "no array fixes the size u\npass it by keyword, as in u=10"),
+        (
+            {"x": (9,), "k": (11,)},
+            {"needed": ["h-u+1"]},
+            "the size h-u+1 comes to -1, where h is 9 by axis 0 of x and u is 11 by axis 0 of k: "
+            "a window is longer than its axis",
+        ),
+        (
+            {"x": (9,), "k": (3,)},
+            {"equalities": [("h-u+1", 8)]},
+            "the size h-u+1 comes to 7, where h is 9 by axis 0 of x and u is 3 by axis 0 of k, but is declared to be 8",
+        ),
+        (
+            {"x": (9,), "k": (3,), "y": (5,)},
+            {"equalities": [("h-u+1", "n")]},
+            "the size h-u+1 comes to 7, where h is 9 by axis 0 of x and u is 3 by axis 0 of k, "
+            "but n, which it equals, is 5 by axis 0 of y",
+        ),
+    ],
+)
+def test_formulas_that_contradict(shapes: dict, more: dict, message: str) -> None:
+    x, k, y = Input("x", ("h",), ()), Input("k", ("u",), ()), Input("y", ("n",), ())
+    with pytest.raises(ArrayError) as error:
+        bind([x, k, y], shapes, **more)
+    assert str(error.value) == message

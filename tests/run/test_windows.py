@@ -1,4 +1,4 @@
-"""Windows run: strides, dilation, padding, pooling, flattening and all derivatives of them, without a dense relation."""
+"""Windows run: strides, dilation, padding, pooling, flattening and their derivatives, without a dense relation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from einback.derive.orders import gradient, hessian, hessian_vector, jacobian, pull, push
@@ -170,7 +170,6 @@ def test_ranges_windows_and_indices_as_results() -> None:
 DTYPES = ["f8", "f4", "c16", "i8", "f2", "u1", "O"]
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
 @given(st.data())
 def test_random_products_run(data: st.DataObject) -> None:
     node, inputs, sizes = data.draw(products())
@@ -188,7 +187,6 @@ def test_random_products_run(data: st.DataObject) -> None:
     np.testing.assert_allclose(left, right, rtol=tolerance, atol=20 * tolerance)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
 @given(st.data())
 def test_random_derivatives_run(data: st.DataObject) -> None:
     node, inputs, sizes = data.draw(products(most=2))
