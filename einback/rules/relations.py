@@ -56,8 +56,9 @@ def is_window_view(node: Einsum) -> bool:
         return False
     own, kept = node.labels[data[0]], set(node.out)
     gone: list[int] = []
-    for operand, (place, *indices) in zip(node.operands, node.labels, strict=True):
+    for operand, term in zip(node.operands, node.labels, strict=True):
         if isinstance(operand, Window):
+            place, *indices = term
             gone += indices if flattens(operand) and place in kept else [place]
     summed = {label for term in node.labels for label in term} - kept
     return len(gone) == len(set(gone)) and summed == set(gone) and summed <= set(own)

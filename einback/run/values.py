@@ -187,7 +187,7 @@ def matrix(term: Term, batch: Labels, *groups: Labels) -> Expr:
 
 def column(expr: Expr) -> Expr:
     """Vectors as matrices of one column."""
-    if isinstance(expr, Index) and all(item is None or isinstance(item, slice) for item in expr.items):
+    if isinstance(expr, Index) and all(item is None or item == slice(None) for item in expr.items):
         return Index(expr.operand, (*expr.items, None))
     return Index(expr, (Ellipsis, None))
 
