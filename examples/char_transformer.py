@@ -2,7 +2,7 @@
 
     pip install -e ".[examples]" && python examples/char_transformer.py
 
-The text is five poems by Lewis Carroll (1865 to 1876; in the public domain), 7 kB, which the network comes to know
+The text is five poems by Lewis Carroll (1865, 1871; in the public domain), 7 kB, which the network comes to know
 nearly by heart. Embeddings and the loss are gathers, `E[token[b,t],d]`, causal attention is a comparison of two
 indices, `q >= k`, and layer normalisation is two lines of text. The script
 
@@ -156,7 +156,7 @@ def draw(losses: list[float], weights: np.ndarray, path: Path) -> None:
 def main() -> None:
     mpl.use("Agg")
     parser = argparse.ArgumentParser(description="Train a character transformer on five poems by derived gradients.")
-    parser.add_argument("--steps", type=int, default=1000, help="steps of Adam (%(default)s)")
+    parser.add_argument("--steps", type=int, default=1200, help="steps of Adam (%(default)s)")
     parser.add_argument("--write", type=int, default=400, help="characters to write (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("output/char_transformer.png"), help="picture (%(default)s)")
     chosen = parser.parse_args()

@@ -144,20 +144,22 @@ def draw_history(axes: plt.Axes, history: History) -> None:
     axes.semilogy(np.linspace(0, epochs, per_epoch.size), history.losses, color=FAINT, linewidth=0.6, label="loss")
     axes.semilogy(np.arange(epochs) + 0.5, per_epoch.mean(axis=1), color=INK, linewidth=1.8, label="mean of an epoch")
     errors = 1 - np.array(history.accuracies)
-    axes.semilogy(np.arange(epochs) + 1, np.where(errors, errors, np.nan), color=ACCENT, label="test digits misread")
+    axes.semilogy(
+        np.arange(epochs) + 1, np.where(errors, errors, np.nan), color=ACCENT, label="share of test digits misread"
+    )
     axes.set_xlabel("epoch")
     axes.legend(frameon=False, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color=FAINT, alpha=0.35, linewidth=0.6)
 
 
-def draw(network: Network, data: Digits, parameters: Arrays, history: History, path: Path, most: int = 2) -> None:
-    """The loss, the kernels, what both layers make of a digit and of some misread ones."""
+def draw(network: Network, data: Digits, parameters: Arrays, history: History, path: Path) -> None:
+    """The loss, the kernels, what both layers make of three digits, misread ones if there are any."""
     found = eb.evaluate((network.first, network.pooled, network.logits), X=data.X_test, **parameters)
     first, pooled, read = *found[:2], found[2].argmax(axis=1)
     wrong = np.flatnonzero(read != data.labels_test)
     right = np.flatnonzero(read == data.labels_test)
-    chosen = [*right[:1], *wrong[:most]]
+    chosen = [*right[: 3 - len(wrong[:2])], *wrong[:2]]
     figure = plt.figure(figsize=(11, 7.5), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(3, 4))
     left, middle = above.subplots(1, 2, width_ratios=(5, 3))

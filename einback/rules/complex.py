@@ -3,7 +3,7 @@
     conj(x) = real(x) = x, imag(x) = 0                      (x real)
     conj(conj z)               = z
     conj(a b) = conj(a) conj(b), and sums                   (whichever has fewer conjugates)
-    f(conj z)                  = conj(f(z))                 (f real on the real axis: exp, sin, powers, ..)
+    f(conj z)                  = conj(f(z))                 (f real on the real axis: exp, sin, z^x, ..)
     real(a + ib) = a, imag(a + ib) = b
     real(w z)                  = w real(z)                  (w a real number; imag likewise)
     z + conj(z)                = 2 real(z)
@@ -26,6 +26,7 @@ from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones, Reduce
 from einback.ir.walk import children, rebuild
 from einback.rules.engine import Surroundings
 from einback.rules.scalar import row
+from einback.rules.signs import never_negative
 
 __all__ = [
     "check_defined",
@@ -305,6 +306,8 @@ def conjugate_of_function(node: Node, _: Surroundings) -> Node | None:
         return None
     if any(arg.is_complex and not _is_conj(arg) for arg in node.args):
         return None
+    if node.fn == "power" and not node.args[0].is_complex and not never_negative(node.args[0]):
+        return None  # (-1)^z is exp(i pi z), which is not real on the real axis
     return Map("conj", (_conjugated(node),))
 
 

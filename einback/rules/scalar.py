@@ -151,7 +151,7 @@ _ROWS = (
         name="power",
         derivatives=(
             lambda a, b, y: _power_base(a, b),
-            lambda a, b, y: y * apply("where", apply("equal", a, 0), 0, apply("log", a)),
+            lambda a, b, y: y * apply("where", apply("equal", a, 0), 0, _log_of_base(a, y)),
         ),
         numpy="({0} ** {1})",
         analytic="({0} ** {1})",
@@ -319,6 +319,14 @@ def _power_base(a: Expr, b: Expr) -> Expr:
     if isinstance(b.node, Const):
         return a ** exact(b.node.value - 1) * b.node.value
     return apply("where", apply("equal", a, 0) * apply("equal", b, 0), 0, b * a ** (b - 1))
+
+
+def _log_of_base(a: Expr, y: Expr) -> Expr:
+    """log(a), in complex numbers where y = a**b is complex: there a negative base has a logarithm too."""
+    real = a.node if not a.node.is_complex else None
+    if real is None or not y.node.is_complex or (isinstance(real, Const) and real.value > 0):
+        return apply("log", a)
+    return apply("log", apply("complex", a, 0))
 
 
 def _normal_cdf(x: Expr) -> Expr:

@@ -104,14 +104,14 @@ class _Search:
                 arg = self.exchanged(node.arg, p, q, depth - 1)
                 if arg.sign == 1:
                     return _Pair(Matrix(node.fn, arg.node, node.keeps), Matrix(node.fn, arg.other, node.keeps))
-        axes = list(range(node.rank))
-        axes[p], axes[q] = q, p
-        return _Pair(node, permute(node, axes), opaque=True)
+        return _unproved(node, p, q)
 
     def _einsum(self, node: Einsum, p: int, q: int, depth: int) -> _Pair:
         a, b = node.out[p], node.out[q]
         if a == b:
             return _Pair(node, node)
+        if node.out.count(a) > 1 or node.out.count(b) > 1:
+            return _unproved(node, p, q)  # exchanged labels would move other axes too
         to = {a: b, b: a}
         pairs: list[_Pair] = []
         labels: list[tuple[int, ...]] = []
@@ -145,6 +145,12 @@ class _Search:
                     turned.append(k)
         for way in choices(*((term, term[::-1]) if k in turned else (term,) for k, term in enumerate(labels))):
             yield list(way)
+
+
+def _unproved(node: Node, p: int, q: int) -> _Pair:
+    axes = list(range(node.rank))
+    axes[p], axes[q] = q, p
+    return _Pair(node, permute(node, axes), opaque=True)
 
 
 def _in_order(operands: Sequence[Node], labels: Sequence[Sequence[int]], out: Sequence[int]) -> Node:

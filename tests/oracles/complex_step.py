@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tests.oracles.loops import without_embedding
+from tests.oracles.structured import arrays_library, dominant, positive, spread
 
 __all__ = ["ComplexNumpy", "gradients", "slope"]
 
@@ -25,13 +26,15 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 class ComplexNumpy(Mapping[str, Callable[..., Any]]):
     """The operations of `programs`, on complex arrays. Keeps the largest value met and the nearest kink."""
 
+    _structured = arrays_library(np)
+
     def __init__(self) -> None:
         self.largest = 0.0
         self.nearest = math.inf
         self.conditions = math.inf
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
-        function = getattr(self, f"do_{name}")
+        function = self._structured.get(name) or getattr(self, f"do_{name}")
 
         def watched(*args: Any) -> Any:
             value = np.asarray(function(*args), dtype=complex)
@@ -43,7 +46,7 @@ class ComplexNumpy(Mapping[str, Callable[..., Any]]):
         return watched
 
     def __iter__(self) -> Any:
-        return (name[3:] for name in dir(self) if name.startswith("do_"))
+        return iter([*self._structured, *(name[3:] for name in dir(self) if name.startswith("do_"))])
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -168,6 +171,43 @@ class ComplexNumpy(Mapping[str, Callable[..., Any]]):
 
     def do_log_softmax(self, x: Any, axis: int) -> Any:
         return x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True))
+
+    # functions of matrices that are made of x
+    def do_inv(self, x: Any) -> Any:
+        return np.linalg.inv(positive(np, x))
+
+    def do_inv_any(self, x: Any) -> Any:
+        return np.linalg.inv(dominant(np, x))
+
+    def do_det(self, x: Any) -> Any:
+        return np.linalg.det(positive(np, x))
+
+    def do_det_any(self, x: Any) -> Any:
+        return np.linalg.det(dominant(np, x))
+
+    def do_logdet(self, x: Any) -> Any:
+        return np.log(np.linalg.det(positive(np, x)))
+
+    def do_logdet_any(self, x: Any) -> Any:
+        return np.log(np.linalg.det(dominant(np, x)))
+
+    def do_solve(self, x: Any, y: Any) -> Any:
+        return np.linalg.inv(positive(np, x)) @ y
+
+    def do_cholesky(self, x: Any) -> Any:
+        """Column by column, with nothing conjugated."""
+        a = positive(np, x)
+        lower = np.zeros_like(a)
+        for j in range(a.shape[-1]):
+            rest = a[..., j] - np.einsum("...ik,...k->...i", lower, lower[..., j, :])
+            lower[..., j:, j] = rest[..., j:] / np.sqrt(rest[..., j, None])
+        return lower
+
+    def do_eigvalsh(self, x: Any) -> Any:
+        a = spread(np, x)
+        values, vectors = np.linalg.eigh(a.real)
+        self.conditions = min(self.conditions, np.diff(values).min(initial=math.inf) / 50)
+        return values + 1j * np.einsum("...ki,...kl,...li->...i", vectors, a.imag, vectors)
 
 
 def slope(f: Callable[[list[np.ndarray]], Any], arrays: list[np.ndarray], direction: list[np.ndarray]) -> float:

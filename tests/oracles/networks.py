@@ -31,7 +31,6 @@ class Network:
     shapes: Mapping[str, tuple[int, ...]]
     ids: Mapping[str, tuple[tuple[int, ...], int]] = field(default_factory=dict)
     sizes: Mapping[str, int | str] = field(default_factory=dict)
-    positive: str = ""
 
     def tensors(self) -> Any:
         """The program."""
@@ -44,8 +43,6 @@ class Network:
     def arrays(self, seed: int = 0) -> dict[str, np.ndarray]:
         rng = np.random.default_rng(seed)
         found = {name: rng.normal(size=shape) / 2 for name, shape in self.shapes.items()}
-        for name in self.positive.split():
-            found[name] = 0.5 + np.abs(found[name])
         return found | {name: rng.integers(0, below, shape) for name, (shape, below) in self.ids.items()}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import einback as eb
 from tests.oracles.compare import assert_close
-from tests.oracles.jax_lib import jax
+from tests.oracles.jax_lib import jax, jnp
 from tests.oracles.networks import NETWORKS, Network
 
 pytestmark = pytest.mark.oracle
@@ -68,3 +68,36 @@ def test_all_blocks_of_the_hessian(name: str):
 
 def _mirrored(block: np.ndarray, rank: int) -> np.ndarray:
     return np.moveaxis(block, range(rank), range(block.ndim - rank, block.ndim))
+
+
+def _likelihood(X: Any, y: Any, scale: Any, level: Any, noise: Any) -> Any:
+    """The negative logarithm of a Gaussian process's likelihood, in the logarithms of its hyperparameters."""
+    Z = X * jnp.exp(-scale)
+    K = jnp.exp(2 * level - ((Z[:, None] - Z) ** 2).sum(-1) / 2) + jnp.exp(2 * noise) * jnp.eye(len(X))
+    return (y @ jnp.linalg.solve(K, y) + jnp.linalg.slogdet(K)[1]) / 2
+
+
+def test_a_gaussian_process():
+    p = eb.program("""
+        Z[n,d]  = X[n,d] exp(-scale[d])
+        K[n,n'] = exp(2 level - 1/2 sum[d]((Z[n,d] - Z[n',d])^2)) + exp(2 noise) δ[n,n']
+    """)
+    y, rng = eb.tensor("y[n]"), np.random.default_rng(3)
+    loss = (y @ eb.linalg.solve(p["K"], y) + eb.linalg.logdet(p["K"])) / 2
+    names = ["scale", "level", "noise"]
+    arrays = {
+        "X": rng.normal(size=(8, 2)), "y": rng.normal(size=8), "scale": rng.normal(size=2) / 3, "level": 0.2,
+        "noise": -0.7,
+    }  # fmt: skip
+    moving = {name: p[name] for name in names}
+    found = eb.evaluate({"grads": eb.grad(loss, moving), "blocks": eb.hessian(loss, moving)}, **arrays)
+
+    def f(hyper: dict[str, Any]) -> Any:
+        return _likelihood(arrays["X"], arrays["y"], **hyper)
+
+    hyper = {name: jnp.asarray(arrays[name]) for name in names}
+    grads, blocks = jax.jit(lambda at: (jax.grad(f)(at), jax.hessian(f)(at)))(hyper)
+    for x in names:
+        assert_close(found["grads"][x], grads[x], f"gradient for {x}", 1e-10)
+        for z in names:
+            assert_close(found["blocks"][x][z], blocks[x][z], f"block of {x} and {z}", 1e-10)
