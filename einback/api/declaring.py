@@ -21,8 +21,8 @@ from einback.rules.simplify import normalise
 __all__ = ["Program", "einsum", "eye", "from_parsed", "ones", "program", "tensor", "tensors"]
 
 
-def tensors(text: str) -> tuple[Tensor, ...]:
-    """Declare tensors: `"X[n,d] W[d,c] b[c] lam"`.
+def tensors(text: str, **facts: bool) -> tuple[Tensor, ...]:
+    """Declare tensors: `"X[n,d] W[d,c] b[c] lam"`, all of them with the same facts, if any (see `tensor`).
 
     Names in brackets are sizes, equal names are equal sizes; whole numbers fix a size; a name without
     brackets is a scalar. Raises `NotationError` with a caret.
@@ -31,7 +31,7 @@ def tensors(text: str) -> tuple[Tensor, ...]:
     >>> X.shape, s.shape
     (('n', 3), ())
     """
-    return tuple(_declare(one, ()) for one in parse_declarations(text))
+    return tuple(_declare(one, facts) for one in parse_declarations(text))
 
 
 def tensor(
@@ -71,11 +71,11 @@ def tensor(
         "positive_definite": positive_definite,
         "orthogonal": orthogonal,
     }
-    one = parse_declaration(text)
-    return _declare(one, facts_of([word for word, holds in words.items() if holds], one.name, one.sizes))
+    return _declare(parse_declaration(text), words)
 
 
-def _declare(one: Declared, facts: tuple[str, ...]) -> Tensor:
+def _declare(one: Declared, words: Mapping[str, bool]) -> Tensor:
+    facts = facts_of([word for word, holds in words.items() if holds], one.name, one.sizes)
     return declared(Input(one.name, one.sizes, facts), one.index_names)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from einback.errors import EinbackError, ShapeError
+from einback.errors import EinbackError, ShapeError, did_you_mean
 from einback.ir.nodes import Shape
 
 __all__ = ["FACTS", "facts_of"]
@@ -48,6 +48,10 @@ def facts_of(words: Iterable[str], name: str, shape: Shape) -> tuple[str, ...]:
     ('positive_definite', 'symmetric')
     """
     held = set(words)
+    for word in sorted(held.difference(FACTS)):
+        raise EinbackError(
+            f"{word} is no fact of a tensor", hint=did_you_mean(word, FACTS) or f"facts: {', '.join(FACTS)}"
+        )
     if "positive_definite" in held:
         held.add("symmetric")
     for (one, other), hint in _APART.items():

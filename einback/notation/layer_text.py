@@ -57,7 +57,11 @@ class LayerText:
         suffix = f"_{name}" if name else ""
         if self.spec is not None:
             return self._einsum(self.spec, bound, suffix, sizes)
-        return elaborate(self.text, bound, sizes, {slot: slot + suffix for slot in self.slots}, suffix=suffix)
+        program = elaborate(self.text, bound, sizes, {slot: slot + suffix for slot in self.slots}, suffix=suffix)
+        for slot, node in program.tensors.items():
+            if slot not in bound and isinstance(node, Input) and "integer" in node.facts:
+                raise string_messages.lookup_as_parameter(slot, self.text)
+        return program
 
     def _einsum(self, spec: Spec, bound: Mapping[str, Node], suffix: str, sizes: Mapping[str, Size]) -> Program:
         """An einsum string; a label of a parameter has the size that a bound operand or `sizes` gives it."""

@@ -35,7 +35,7 @@ class Kind(Enum):
 
 def reads(statement: Statement) -> list[Read]:
     """What the right-hand side reads, in the order of the text."""
-    return [part for part in statement.parts if isinstance(part, Read)]
+    return sorted((part for part in statement.parts if isinstance(part, Read)), key=lambda read: read.span[0])
 
 
 class Names:

@@ -99,6 +99,16 @@ def unknown_slot(name: str, slots: Sequence[str], text: str) -> ShapeError:
     )
 
 
+def lookup_as_parameter(name: str, text: str) -> NotationError:
+    start = text.index(name)
+    return NotationError(
+        f"{name} says which entries are looked up: it is no parameter of the layer",
+        text=text,
+        span=(start, start + len(name)),
+        hint=f"pass a tensor of whole numbers, {name}=..",
+    )
+
+
 def bound_slot_twice(name: str, text: str) -> ShapeError:
     return ShapeError(f"{name} is given by position and by name", text=text, span=(0, len(text)))
 

@@ -15,7 +15,8 @@ exp(log x)                 = x                          (x not negative)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from einback.ir.build import (
@@ -283,6 +284,15 @@ def fold_numbers(node: Node, _: Surroundings) -> Node | None:
     return rebuild(node, args) if tuple(args) != node.args else None
 
 
+_COMPARISONS: dict[str, Callable[[Number, Number], bool]] = {
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+}
+
 _AT_ZERO = {
     **dict.fromkeys(("exp", "cos", "cosh"), Fraction(1)),
     **dict.fromkeys(("sin", "tan", "sinh", "tanh", "arcsin", "arctan", "expm1", "log1p", "erf"), Fraction(0)),
@@ -293,8 +303,8 @@ _AT_ZERO = {
 def _exact_value(fn: str, numbers: Sequence[Number]) -> Number | None:
     if fn == "power":
         return evaluate_power(numbers[0], numbers[1])
-    if fn == "greater":
-        return Fraction(int(numbers[0] > numbers[1]))
+    if fn in _COMPARISONS:
+        return Fraction(int(_COMPARISONS[fn](numbers[0], numbers[1])))
     if numbers == [0]:
         return _AT_ZERO.get(fn)
     if numbers == [1] and fn in ("log", "log2", "log10"):

@@ -4,10 +4,11 @@ S[j,i]                     = S[i,j]                     (S symmetric: always the
 D[i,j] x[j]                = D[i,i] x[i]                (D diagonal: nothing else is read)
 Q[i,j] Q[i,k] = Q[j,i] Q[k,i] = delta[j,k]              (Q orthogonal; the products need not be next to each other)
 inv(Q) = Q',  logdet(Q)    = 0
-|x| = relu(x) = x,  sign(x) = [x > 0] = 1               (x positive)
+|x| = relu(x) = x,  sign(x) = [x > 0] = 1, [x = 0] = 0  (x positive)
 (x^a)^b                    = x^(a b)
 log(x^a)                   = a log(x)
 log(x y)                   = log(x) + log(y)
+log(x + 0i)                = log(x)
 """
 
 from __future__ import annotations
@@ -217,7 +218,7 @@ def is_positive(node: Node, depth: int = _DEEPEST) -> bool:
 
 
 def positive_values(node: Node, _: Surroundings) -> Node | None:
-    """|x| -> x, relu(x) -> x, sign(x) -> 1, [x > 0] -> 1, (x^a)^b -> x^(a b), for positive entries."""
+    """|x| -> x, relu(x) -> x, sign(x) -> 1, [x > 0] -> 1, [x = 0] -> 0, (x^a)^b -> x^(a b)."""
     assert isinstance(node, Map)
     match node:
         case Map(fn="abs" | "relu", args=(x,)) if is_positive(x):
@@ -226,6 +227,8 @@ def positive_values(node: Node, _: Surroundings) -> Node | None:
             return ones(node.shape)
         case Map(fn="greater" | "greater_equal", args=(x, Const(value=bound))) if bound <= 0 and is_positive(x):
             return ones(node.shape)
+        case Map(fn="equal", args=(x, Const(value=bound))) if bound <= 0 and is_positive(x):
+            return zeros(node.shape)
         case Map("power", (Map("power", (x, Const(value=a))), Const(value=b))) if is_positive(x):
             return power(x, exact(a * b))
         case _:
@@ -233,11 +236,15 @@ def positive_values(node: Node, _: Surroundings) -> Node | None:
 
 
 def logarithm_of_positive(node: Node, _: Surroundings) -> Node | None:
-    """log(x^a) -> a log(x), log(x y) -> log(x) + log(y), for positive entries."""
+    """log(x^a) -> a log(x), log(x y) -> log(x) + log(y), log(x + 0i) -> log(x), for positive entries."""
     assert isinstance(node, Map)
-    if node.fn != "log" or isinstance(node.args[0], Input | Const) or not is_positive(node.args[0]):
+    if node.fn != "log":
         return None
     match node.args[0]:
+        case Map("complex", (x, Const(value=0))) if is_positive(x):
+            return Map("log", (x,))
+        case arg if isinstance(arg, Input | Const) or not is_positive(arg):
+            return None
         case Map("power", (x, Const(value=exponent))):
             return scale(Map("log", (x,)), exponent)
         case Add(terms=(x,), weights=(weight,)) if weight != 1:

@@ -21,6 +21,7 @@ from typing import Any, Final
 from einback.ir.build import exact
 from einback.ir.nodes import Const, Number
 from einback.rules.expr import Expr, apply
+from einback.rules.helpers import ABOVE, COMPLEX, ERF, SIGMOID, SOFTPLUS
 from einback.rules.wirtinger import ABS, CONJ, IMAG, IMAGINARY_PART, REAL, REAL_PART, SIGN, RealLinear
 
 __all__ = ["LINEAR", "TABLE", "Scalar", "evaluate_power", "row"]
@@ -98,45 +99,6 @@ def _round(name: str, cuda: str) -> Scalar:
     return _call(name, None, cuda=cuda, analytic="", domain=((0.1, 0.4),))
 
 
-_SIGMOID = '''
-def sigmoid(x):
-    """1 / (1 + exp(-x)), without overflow and to full accuracy on both sides."""
-    small = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, small) / (1 + small)
-'''
-
-_SOFTPLUS = '''
-def softplus(x):
-    """log(1 + exp(x)), without overflow."""
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-'''
-
-_ERF = '''
-_erf_entry = np.frompyfunc(math.erf, 1, 1)
-
-
-def erf(x):
-    """The error function, entry by entry."""
-    x = np.asarray(x)
-    dtype = x.dtype if x.dtype.kind == "f" else np.float64
-    return np.asarray(_erf_entry(x)).astype(dtype)
-'''
-
-_ABOVE = '''
-def above(x, y):
-    """1 where x > y, 1/2 where they tie, 0 elsewhere."""
-    dtype = np.result_type(x, y)
-    return ((x > y) + 0.5 * (x == y)).astype(dtype if dtype.kind == "f" else np.float64)
-'''
-
-_COMPLEX = '''
-def complex_of(x, y):
-    """x + iy, where infinities and NaN stay in their part."""
-    z = np.empty(np.broadcast(x, y).shape, np.result_type(x, y, np.complex64))
-    z.real, z.imag = x, y
-    return z[()]
-'''
-
 _ROWS = (
     # exponentials and logarithms (A&S 4.1, 4.2)
     _named("exp", lambda x, y: y),
@@ -193,14 +155,14 @@ _ROWS = (
     _call("arctanh", lambda x, y: 1 / (1 - x**2), cuda="atanh({0})", domain=((-0.8, 0.8),)),
     # error function (A&S 7.1.1, 7.1.19) and its kin
     _call(
-        "erf", lambda x, y: apply("exp", -(x**2)) * (2 / math.sqrt(math.pi)), numpy="erf({0})", helper=_ERF, analytic=""
+        "erf", lambda x, y: apply("exp", -(x**2)) * (2 / math.sqrt(math.pi)), numpy="erf({0})", helper=ERF, analytic=""
     ),
     _call(
         "gelu",
         lambda x, y: _normal_cdf(x) + x * apply("exp", x**2 * -0.5) * (1 / math.sqrt(2 * math.pi)),
         cuda="({0} * normcdf({0}))",
         numpy="(0.5 * {0} * (1 + erf({0} / 1.4142135623730951)))",
-        helper=_ERF,
+        helper=ERF,
         analytic="",
     ),
     # kinks, and the smooth functions that stand in for them
@@ -222,7 +184,7 @@ _ROWS = (
         "sigmoid",
         lambda x, y: y * (1 - y),
         numpy="sigmoid({0})",
-        helper=_SIGMOID,
+        helper=SIGMOID,
         analytic="(1 / (1 + np.exp(-{0})))",
         cuda="(1 / (1 + exp(-{0})))",
         latex=r"\sigma\left({0}\right)",
@@ -231,7 +193,7 @@ _ROWS = (
         "softplus",
         lambda x, y: apply("sigmoid", x),
         numpy="softplus({0})",
-        helper=_SOFTPLUS,
+        helper=SOFTPLUS,
         analytic="np.log1p(np.exp({0}))",
         cuda="(fmax({0}, 0) + log1p(exp(-fabs({0}))))",
     ),
@@ -239,7 +201,7 @@ _ROWS = (
         "silu",
         lambda x, y: apply("sigmoid", x) + y * (1 - apply("sigmoid", x)),
         numpy="({0} * sigmoid({0}))",
-        helper=_SIGMOID,
+        helper=SIGMOID,
         analytic="({0} / (1 + np.exp(-{0})))",
         cuda="({0} / (1 + exp(-{0})))",
     ),
@@ -260,7 +222,7 @@ _ROWS = (
         name="complex",
         derivatives=(None, None),
         numpy="complex_of({0}, {1})",
-        helper=_COMPLEX,
+        helper=COMPLEX,
         cuda="complex({0}, {1})",
         latex=r"\left({0} + \left({1}\right) \mathrm{{i}}\right)",
         parts=(REAL_PART, IMAGINARY_PART),
@@ -287,7 +249,7 @@ _ROWS = (
         name="above",
         derivatives=(None, None),
         numpy="above({0}, {1})",
-        helper=_ABOVE,
+        helper=ABOVE,
         cuda="({0} > {1} ? 1 : {0} == {1} ? 0.5 : 0)",
         latex=r"\operatorname{{above}}\left({0}, {1}\right)",
         domain=((-2.0, 2.0), (-2.0, 2.0)),

@@ -98,9 +98,17 @@ def test_a_convolution_layer() -> None:
 
 def test_an_embedding_layer() -> None:
     embed = eb.layer("h[b,t,d] = E[token[b,t], d]")
-    assert [(one.name, one.shape) for one in embed(ids, name="e", E_0=65, d=8).parameters] == [("E_e", (65, 8))]
-    assert [(one.name, one.shape) for one in embed(ids, name="e").parameters] == [("E_e", ("E_0_e", "d_e"))]
-    assert embed(ids, E=E).node is E[ids].node
+    assert [(one.name, one.shape) for one in embed(token=ids, name="e", E_0=65, d=8).parameters] == [("E_e", (65, 8))]
+    assert [(one.name, one.shape) for one in embed(token=ids, name="e").parameters] == [("E_e", ("E_0_e", "d_e"))]
+    assert embed(E, ids).node is E[ids].node
+    with pytest.raises(EinbackError) as caught:
+        embed(E)
+    assert str(caught.value).splitlines() == [
+        "token says which entries are looked up: it is no parameter of the layer",
+        "  h[b,t,d] = E[token[b,t], d]",
+        "               ^^^^^",
+        "pass a tensor of whole numbers, token=..",
+    ]
 
 
 def test_sizes_of_programs() -> None:

@@ -223,8 +223,8 @@ def test_a_gather() -> None:
 def test_what_is_gathered_by() -> None:
     program = elaborate("s = E[token[b], b] v[token[b]]")
     assert [(one.name, one.sizes, one.facts) for one in program.inputs] == [
-        ("token", ("b",), ("integer",)),
         ("E", ("E_0", "b"), ()),
+        ("token", ("b",), ("integer",)),
         ("v", ("v_0",), ()),
     ]
     ids, E, v = np.array([2, 0, 2]), RNG.standard_normal((4, 3)), RNG.standard_normal(5)
@@ -398,7 +398,7 @@ def test_names_of_axes_without_an_index() -> None:
 
 def test_sizes_by_keyword() -> None:
     assert elaborate("y[i] = x[2*i+u]", sizes={"u": 2}).tensors["y"].shape == ("x_0//2",)
-    assert elaborate("h[b] = E[t[b]]", sizes={"E_0": 65}).inputs[1].sizes == (65,)
+    assert elaborate("h[b] = E[t[b]]", sizes={"E_0": 65}).inputs[0].sizes == (65,)
     assert elaborate("y[t:T] = x[t-u] K[u]", sizes={"T": 5}).tensors["y"].shape == (5,)
 
 
