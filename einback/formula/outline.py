@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from einback.formula.forms import is_size, log_softmax, parts, softmax, view, walk
 from einback.formula.relations import forced_names
 from einback.ir.nodes import Add, Const, Einsum, Input, Map, Matrix, Node, Range, Reduce
+from einback.rules.relations import is_window_view
 from einback.rules.scalar import row
 
 __all__ = ["definitions"]
@@ -30,14 +31,18 @@ def definitions(
     """The nodes below the roots that are defined on lines of their own, what is read first standing first.
 
     `users` are the nodes that the user named; `fixed` ones have a name already and are not looked into. A
-    softmax inside something larger is defined unless it is wanted `inline`.
+    softmax inside something larger is defined unless it is wanted `inline`, and so is a view that windows read.
     """
     order = [node for node in walk(roots, fixed) if node not in fixed]
-    forced = {part for node in order for part in forced_names(node)}
+    forced = {part for node in order for part in forced_names(node) if not inline or not _is_view(part)}
     outline = _Outline(frozenset(roots), users, fixed, _uses(order, roots, fixed), forced, inline)
     for node in order:
         outline.visit(node)
     return [node for node in order if node in outline.chosen]
+
+
+def _is_view(node: Node) -> bool:
+    return isinstance(node, Einsum) and (view(node) is not None or is_window_view(node))
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,7 +190,8 @@ def affine_text(place: Affine, inner: Sequence[str], times: str, length: Callabl
         sign = "-" if isinstance(step, int) and step < 0 else "+"
         factor = str(abs(step)) if isinstance(step, int) else f"({shown(step)})" if is_formula(step) else shown(step)
         text += sign + (index if factor == "1" else f"{factor}{times}{index}")
-    if place.offset != 0 or (text == f"+{inner[0]}" and times.strip()):  # a bare index would have the axis's size
+    bare = not inner or (text == f"+{inner[0]}" and times.strip())  # a bare index would have the axis's size
+    if place.offset != 0 or bare:
         text += f"{place.offset:+d}" if isinstance(place.offset, int) else f"+{shown(place.offset)}"
     return text.removeprefix("+")
 

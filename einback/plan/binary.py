@@ -39,12 +39,11 @@ __all__ = ["binary"]
 
 
 def binary(roots: Sequence[Node], sizes: Sizes, *, real: bool = True) -> dict[Node, Node]:
-    """What each node below the roots has become; `real` says that no array is complex."""
+    """What each node below the roots has become; `real` says that complex arrays are declared so."""
     cutter = _Cutter(sizes)
     before = shifted(roots)
-    if real:
-        guarded = zero_at_zero(list(before.values()))
-        before = {node: guarded[image] for node, image in before.items()}
+    guarded = zero_at_zero(list(before.values()), real=real)
+    before = {node: guarded[image] for node, image in before.items()}
     shifted_roots = [before[root] for root in roots]
     uses = count_uses(shifted_roots)
     new: dict[Node, Node] = {}

@@ -7,14 +7,15 @@ they never widen a float array. Beyond that
     predicates  a comparison counts as the dtype of what it compares: 0 and 1 in that dtype; of places along axes, as
                 structure
     objects     Python integers of any length: sums, products, powers and choices of them are exact
-    structure   identity matrices and the like take the dtype of the program's floating arrays
+    structure   what reads no array, such as identity matrices and complex numbers, is weak too; alone it takes the
+                dtype of the program's floating arrays
     halves      sums of 16-bit floats are 32-bit, and so is what is made of them alone; they are rounded where
                 they meet 16-bit arrays, and as results: the mean of 5,000 hundreds is 100
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -35,7 +36,7 @@ from einback.ir.nodes import (
     Reduce,
     Window,
 )
-from einback.ir.walk import children, postorder
+from einback.ir.walk import children, inputs_of, postorder
 from einback.plan.binding import Sizes
 from einback.plan.numbers import is_integral, known_numbers
 from einback.plan.views import is_view, selects
@@ -70,13 +71,16 @@ def infer_dtypes(
     """
     structural = _structural(arrays.values())
     dtypes: dict[Node, DType] = {}
+    arrayless: set[Node] = set()
     for node in order:
         if node in numbers:
             continue
+        if not isinstance(node, Input) and all(child in arrayless for child in children(node) if child in dtypes):
+            arrayless.add(node)
         if preset is not None and node in preset:
             dtypes[node] = preset[node]
             continue
-        strong = [dtypes[child] for child in _entries(node) if child in dtypes]
+        strong = _strong(_entries(node), dtypes, arrayless)
         weak = [numbers[child] for child in children(node) if child in numbers]
         match node:
             case Input():
@@ -87,7 +91,7 @@ def infer_dtypes(
             case Add():
                 dtypes[node] = _combined(strong, [*weak, *node.weights], structural)
             case Map():
-                dtypes[node] = _map(node, dtypes, numbers, structural)
+                dtypes[node] = _map(node, lambda args: _strong(args, dtypes, arrayless), numbers, structural)
             case Reduce():
                 dtypes[node] = _reduce(node, strong[0] if strong else _combined([], weak, structural))
             case Matrix():
@@ -131,7 +135,20 @@ def result_dtypes(roots: Sequence[Node], arrays: Mapping[str, DType], sizes: Siz
     order = list(postorder(roots))
     numbers = known_numbers(order, sizes)
     dtypes = infer_dtypes(order, arrays, numbers)
+    structural = _structural(arrays.values())
+    for root in roots:
+        if root in dtypes and dtypes[root].kind in "fc" and structural and not inputs_of([root]):
+            dtypes[root] = np.result_type(structural, np.complex64 if dtypes[root].kind == "c" else structural)
     return tuple(dtypes[root] if root in dtypes else number_dtype(numbers[root], arrays.values()) for root in roots)
+
+
+def _strong(nodes: Iterable[Node], dtypes: Mapping[Node, DType], arrayless: Collection[Node]) -> list[DType]:
+    """The dtypes that promote: of what reads no array, it only counts beside floats whether it is complex."""
+    held = [dtypes[node] for node in nodes if node in dtypes and node not in arrayless]
+    rest = [dtypes[node] for node in nodes if node in dtypes and node in arrayless]
+    if not held or np.result_type(*held).kind not in "fc":
+        return held + rest
+    return held + [np.dtype(np.complex64) for dtype in rest if dtype.kind == "c"]
 
 
 def _entries(node: Node) -> list[Node]:
@@ -174,16 +191,23 @@ def _combined(strong: Sequence[DType], weak: Sequence[Number], structural: DType
     return dtype if dtype == np.uint64 and all(weight >= 0 for weight in weak) else INT
 
 
-def _map(node: Map, dtypes: Mapping[Node, DType], numbers: Mapping[Node, Number], structural: DType | None) -> DType:
+def _map(
+    node: Map,
+    strong_of: Callable[[Sequence[Node]], list[DType]],
+    numbers: Mapping[Node, Number],
+    structural: DType | None,
+) -> DType:
     scalar = row(node.fn)
     args = node.args[1:] if node.fn == "where" else node.args
-    strong = [dtypes[arg] for arg in args if arg in dtypes] or [dtypes[arg] for arg in node.args if arg in dtypes]
+    strong = strong_of(args) or strong_of(node.args)
     weak = [numbers[arg] for arg in args if arg in numbers]
     if scalar.predicate:
         if all(arg in numbers or _is_position(arg) for arg in args):
             return structural or INT
         dtype = _combined(strong, [], structural)
         return np.empty(0, dtype).real.dtype
+    if node.fn == "complex" and not strong:
+        return np.dtype(np.complex128)
     dtype = _combined(strong, weak, structural)
     if node.fn == "complex":
         return np.result_type(dtype if dtype.kind in "fc" else FLOAT, np.complex64)

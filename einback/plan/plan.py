@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from einback.errors import ArrayError, CompileError
 from einback.ir.nodes import Einsum, Input, Map, Matrix, Node, Number, OneHot, Ones, Reduce, Window
-from einback.ir.walk import children, postorder
+from einback.ir.walk import children, inputs_of, postorder
 from einback.plan.accumulation import added_in_place
 from einback.plan.binary import binary
 from einback.plan.binding import Sizes, resolve
@@ -103,8 +103,9 @@ def make_plan(
     `sizes` binds every symbol, `arrays` gives the dtype of every input that is read, `forward` lists the nodes
     whose computation counts as the forward pass, and nodes in `named` get a step of their own.
     """
+    declared = all(node.is_complex or arrays[node.name].kind != "c" for node in inputs_of([*roots, *forward]))
     real = all(dtype.kind != "c" for dtype in arrays.values())
-    image = share_factorisations([*roots, *forward], binary([*roots, *forward], sizes, real=real), shared=real)
+    image = share_factorisations([*roots, *forward], binary([*roots, *forward], sizes, real=declared), shared=real)
     new = tuple(image[root] for root in roots)
     order = list(postorder(new))
     numbers = known_numbers(order, sizes)

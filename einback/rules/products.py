@@ -2,6 +2,7 @@
 
     c x y                      = c (x y)                    (numbers leave the product)
     x^a x^b                    = x^(a+b)                    (same labels)
+    (x[i] y[j])^k              = x[i]^k y[j]^k              (k = 2, 3, ..; an outer product is not formed)
     (D + R) y                  = D y + R y                  (D an embedded diagonal)
     sum (x y + z)              = sum x y + sum z            (products are contracted, not formed)
     exp(x) / sum exp(x)        = exp(x - logsumexp x)       (stable softmax)
@@ -33,6 +34,7 @@ __all__ = [
     "masked_relu",
     "masks_select",
     "ordered",
+    "power_of_product",
     "pull_numbers",
     "softmax_of_exponentials",
     "sum_of_contractions",
@@ -106,6 +108,23 @@ def _hides_roots(node: Einsum, base: Node, term: Labels, exponent: Number) -> bo
         return False
     own = [_base(op) for op, labels in zip(node.operands, node.labels, strict=True) if labels == term]
     return any(found is base and not is_whole(power) for found, power in own)
+
+
+def power_of_product(node: Node, _: Surroundings) -> Node | None:
+    """(x[i] y[j])^k -> x[i]^k y[j]^k, for whole k > 1, where no factor has all the axes of the product."""
+    assert isinstance(node, Map)
+    if node.fn != "power" or not isinstance(node.args[1], Const) or not isinstance(node.args[0], Einsum):
+        return None
+    product, exponent = node.args[0], node.args[1].value
+    if not isinstance(exponent, Fraction) or exponent.denominator > 1 or exponent < 2:
+        return None
+    labels = {label for term in product.labels for label in term}
+    if labels > set(product.out) or any(set(term) >= set(product.out) for term in product.labels):
+        return None
+    if any(map(is_relation, product.operands)):
+        return None
+    factors = [op if isinstance(op, Ones) else power(op, exponent) for op in product.operands]
+    return einsum(factors, product.labels, product.out)
 
 
 def distribute_diagonals(node: Node, around: Surroundings) -> Node | None:

@@ -100,7 +100,7 @@ class _Search:
                 arg = self.exchanged(node.arg, kept[p], kept[q], depth - 1)
                 if arg.sign == 1:
                     return _Pair(Reduce(node.fn, arg.node, node.axes), Reduce(node.fn, arg.other, node.axes))
-            case Matrix() if depth and (node.fn == "inv" or max(p, q) < node.arg.rank - 2):
+            case Matrix() if depth and _passes_inside(node, p, q):
                 arg = self.exchanged(node.arg, p, q, depth - 1)
                 if arg.sign == 1:
                     return _Pair(Matrix(node.fn, arg.node, node.keeps), Matrix(node.fn, arg.other, node.keeps))
@@ -145,6 +145,12 @@ class _Search:
                     turned.append(k)
         for way in choices(*((term, term[::-1]) if k in turned else (term,) for k, term in enumerate(labels))):
             yield list(way)
+
+
+def _passes_inside(node: Matrix, p: int, q: int) -> bool:
+    """Whether two axes of a matrix function are two of the batch, or the two axes of an inverse."""
+    matrices = node.arg.rank - 2
+    return max(p, q) < matrices or (node.fn == "inv" and min(p, q) == matrices)
 
 
 def _unproved(node: Node, p: int, q: int) -> _Pair:

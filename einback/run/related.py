@@ -13,7 +13,7 @@ from einback.plan.views import is_scatter, relation_at
 from einback.run.casting import number_value
 from einback.run.emitter import Emitter
 from einback.run.gather import add_scattered, check, gather, zeros
-from einback.run.steps import Expr, Method, Ref
+from einback.run.steps import Method, Ref
 from einback.run.values import Labels, Term, Value, array, dense, laid, viewed
 from einback.run.windows import add_windows, fused, read_windows
 
@@ -25,7 +25,7 @@ class Related:
 
     def __init__(self, emitter: Emitter, plan: Plan, value: Callable[[Node], Value]) -> None:
         self._emitter, self._plan, self._value = emitter, plan, value
-        self._checked: set[tuple[Expr, int]] = set()  # indices and the lengths of the axes they point into
+        self._checked: set[tuple[Node, int]] = set()  # indices and the lengths of the axes they point into
 
     def view(self, value: Value, node: Einsum) -> Value:
         """A view of an array, given that."""
@@ -63,7 +63,8 @@ class Related:
     def _own(self, total: Value, shape: tuple[int, ...]) -> Value:
         """The value as an array in C order that may be written to."""
         whole = dense(total, shape)
-        if not whole.named and whole.plain:
+        repeats = whole is not total or whole.overlaps  # entries of it share memory
+        if not whole.named and whole.plain and not repeats:
             settled = self._emitter.settled(whole)
             if settled.row_major and settled.plain:
                 return settled
@@ -100,8 +101,8 @@ class Related:
         """The ids of a one-hot tensor, checked before they are first used."""
         ids = self._emitter.settled(self._value(relation.ids))
         (size,) = resolve((relation.size,), self._plan.sizes)
-        if (ids.expr, size) not in self._checked:
-            self._checked.add((ids.expr, size))
+        if (relation.ids, size) not in self._checked:
+            self._checked.add((relation.ids, size))
             name = relation.ids.name if isinstance(relation.ids, Input) else "an index"
             check(self._emitter, ids, size, name)
         return ids

@@ -1,0 +1,71 @@
+"""Random index text through `eb.program`: values, derivatives to second order, and the text that is printed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import einback as eb
+from tests.interpreter import evaluate
+from tests.oracles.compare import assert_close
+from tests.oracles.complex_step import ComplexNumpy, gradients, slope
+from tests.oracles.index_programs import Program, programs
+
+_H = 1e-5
+
+
+def _read(program: Program) -> Any:
+    return eb.program(program.text(), **program.sizes)
+
+
+def _loss(values: dict[str, Any], functions: Any) -> Any:
+    """A scalar in which every line takes part, not linearly."""
+    total: Any = None
+    for value in values.values():
+        term = functions["sum"](functions["sin"](value), (None, False))
+        total = term if total is None else functions["add"](total, term)
+    return total
+
+
+_EINBACK = {"sin": eb.sin, "sum": lambda x, how: eb.sum(x), "add": lambda x, y: x + y}
+
+
+@given(program=programs(), seed=st.integers(0, 99))
+def test_values_and_derivatives(program: Program, seed: int):
+    arrays = program.arrays(seed)
+    floats = {name: array for name, array in arrays.items() if name not in program.below}
+    library = ComplexNumpy()
+    wanted = program.values(np, library, arrays | {name: a.astype(complex) for name, a in floats.items()})
+    assume(library.nearest > 1e-3 and library.largest < 1e3)
+    p = _read(program)
+    assert {one.name for one in p.inputs} == set(arrays)
+    for name, value in eb.evaluate({line.name: p[line.name] for line in program.lines}, **arrays).items():
+        assert_close(value, wanted[name].real, name)
+
+    def f(values: list[np.ndarray]) -> Any:
+        known = arrays | dict(zip(floats, values, strict=True))
+        return _loss(program.values(np, ComplexNumpy(), known), ComplexNumpy())
+
+    loss = _loss({line.name: p[line.name] for line in program.lines}, _EINBACK)
+    xs, first = [p[name] for name in floats], next(iter(floats))
+    u = np.random.default_rng(seed).normal(size=floats[first].shape)
+    along = eb.tensor(f"u[{','.join(map(str, u.shape))}]")
+    results = [loss, *eb.grad(loss, xs), eb.hvp(loss, p[first], along), eb.jvp(loss, {p[first]: along})]
+    found = eb.evaluate(results, **arrays, u=u)
+    point, direction = list(floats.values()), [u, *(np.zeros_like(a) for a in list(floats.values())[1:])]
+    grads = gradients(f, point)
+    scale = max(1.0, *(np.abs(g).max(initial=0) for g in grads))
+    for name, gradient, other in zip(floats, found[1:-2], grads, strict=True):
+        assert_close(gradient / scale, other / scale, f"gradient for {name}", 1e-9)
+    assert_close(found[-1] / scale, slope(f, point, direction) / scale, "push forward", 1e-9)
+
+    def moved(step: float) -> np.ndarray:
+        return gradients(f, [a + step * d for a, d in zip(point, direction, strict=True)])[0]
+
+    assert_close(found[-2] / scale, (moved(_H) - moved(-_H)) / (2 * _H * scale), "Hessian-vector product", 1e-5)
+    dense = evaluate([y.node for y in results], arrays | {"u": u}, program.sizes, loss.scope.equalities)
+    for one, other in zip(found, dense, strict=True):
+        assert_close(one / scale, other / scale, "the interpreter", 1e-9)
