@@ -48,9 +48,13 @@ def line(node: Node, name: str, given: Mapping[Node, str], names: Names) -> str:
     """One step of a program on one line, with the nodes in `given` read by name."""
     known = {part: given[part] for part in walk(children(node), given) if part in given}
     program = arrange([node], [name], [names], known, inline=True)
-    result = program.results[0]
-    writer = TextWriter(result.chosen, program.names, whole=False)
-    return f"{name}{writer.indices(result.left)} = {writer.expression(result.body)}"
+    steps = [_step(program, statement) for statement in (*program.results, *program.where)]
+    return steps[0] + (" where " + ", ".join(steps[1:]) if program.where else "")
+
+
+def _step(program: Program, statement: Statement) -> str:
+    writer = TextWriter(statement.chosen, program.names, whole=False)
+    return f"{statement.name}{writer.indices(statement.left)} = {writer.expression(statement.body)}"
 
 
 def latex(root: Node, name: str, names: Names) -> str:

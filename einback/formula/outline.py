@@ -12,8 +12,8 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from einback.formula.forms import is_size, log_softmax, parts, softmax, view, walk
-from einback.formula.relations import forced_names
-from einback.ir.nodes import Add, Const, Einsum, Input, Map, Matrix, Node, Range, Reduce
+from einback.formula.relations import flattened, gathered_by, read_at_places
+from einback.ir.nodes import Add, Const, Einsum, Input, Map, Matrix, Node, Range, Reduce, Window
 from einback.rules.relations import is_window_view
 from einback.rules.scalar import row
 
@@ -31,10 +31,13 @@ def definitions(
     """The nodes below the roots that are defined on lines of their own, what is read first standing first.
 
     `users` are the nodes that the user named; `fixed` ones have a name already and are not looked into. A
-    softmax inside something larger is defined unless it is wanted `inline`, and so is a view that windows read.
+    softmax inside something larger is defined unless it is wanted `inline`, and so are views that windows read or
+    that are gathered by.
     """
     order = [node for node in walk(roots, fixed) if node not in fixed]
-    forced = {part for node in order for part in forced_names(node) if not inline or not _is_view(part)}
+    forced = {part for node in order for part in read_at_places(node) if not inline or not _is_view(part)}
+    forced |= {ids for node in order for ids in gathered_by(node) if not inline or not _is_place(ids, fixed)}
+    forced |= {node.arg for node in order if isinstance(node, Matrix)}
     outline = _Outline(frozenset(roots), users, fixed, _uses(order, roots, fixed), forced, inline)
     for node in order:
         outline.visit(node)
@@ -43,6 +46,19 @@ def definitions(
 
 def _is_view(node: Node) -> bool:
     return isinstance(node, Einsum) and (view(node) is not None or is_window_view(node))
+
+
+def _is_place(node: Node, named: Container[Node]) -> bool:
+    """Whether a node is written as one tensor at some places, t[2*i+1]."""
+    while node not in named and not isinstance(node, Input):
+        if not isinstance(node, Einsum) or len(set(node.out)) < len(node.out):
+            return False
+        windows = is_window_view(node) and not flattened(node)
+        inner = next(part for part in node.operands if not isinstance(part, Window)) if windows else view(node)
+        if inner is None:
+            return False
+        node = inner
+    return True
 
 
 @dataclass(frozen=True, slots=True)

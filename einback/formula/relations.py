@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from einback.ir.nodes import Einsum, Input, Matrix, Node, OneHot, Ones, Range, Window
+from einback.ir.nodes import Einsum, Input, Node, OneHot, Ones, Range, Window
 from einback.rules.relations import flattens, is_relation
 
-__all__ = ["flattened", "forced_names", "place_and_others", "substituted"]
+__all__ = ["flattened", "gathered_by", "place_and_others", "read_at_places", "substituted"]
 
 
 def place_and_others(relation: Node, term: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
@@ -49,20 +49,23 @@ def flattened(node: Node) -> dict[int, int]:
     return found
 
 
-def forced_names(node: Node) -> Iterator[Node]:
-    """What a product reads at an affine index, gathers, or gathers by, and matrices: tensors, written by name.
+def gathered_by(node: Node) -> Iterator[Node]:
+    """What a one-hot tensor, or a product with some, gathers by."""
+    match node:
+        case OneHot():
+            yield node.ids
+        case Einsum():
+            yield from (operand.ids for operand in node.operands if isinstance(operand, OneHot))
+
+
+def read_at_places(node: Node) -> Iterator[Node]:
+    """What a product reads at an affine index, or gathers: tensors, written by name.
 
     In place, exp(x)[2*i+u] would have to be exp(x[2*i+u]), which is another thing where the window leaves x.
     """
-    if isinstance(node, OneHot) and not isinstance(node.ids, Input):
-        yield node.ids
-    if isinstance(node, Matrix) and not isinstance(node.arg, Input):
-        yield node.arg
     if not isinstance(node, Einsum):
         return
     places = substituted(node)
     for operand, term in zip(node.operands, node.labels, strict=True):
-        if isinstance(operand, OneHot):
-            yield from forced_names(operand)
-        elif not isinstance(operand, Input | Window | Ones | Range) and not places.keys().isdisjoint(term):
+        if not isinstance(operand, Input | Window | OneHot | Ones | Range) and not places.keys().isdisjoint(term):
             yield operand

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Protocol
 
-from einback.ir.nodes import Map, Node, OneHot, Ones, Range, Window
+from einback.ir.nodes import Map, Node, Number, OneHot, Ones, Range, Window
 from einback.plan.binding import Sizes, length
+from einback.plan.numbers import times
 from einback.plan.product import Labels, Product, Term
 from einback.plan.views import is_inside, span
 
@@ -32,6 +33,7 @@ class Cutter(Protocol):
     """What discharging needs of the cutter whose product it works on."""
 
     sizes: Sizes
+    numbers: dict[Node, Number]
 
     def visit(self, node: Node) -> Node: ...
 
@@ -200,7 +202,11 @@ class _Discharge:
         kept = sorted((label for label in own if label in outside),
                       key=lambda label: (place.get(label, len(place)), self._length(label)))  # fmt: skip
         self.spent.update(own.keys() - set(kept))
-        return self.cutter.contracted(terms, tuple(kept)), tuple(kept)
+        made = self.cutter.contracted(terms, tuple(kept))
+        if made in self.cutter.numbers:  # zero, where an axis that is summed over has no entries
+            product.weight = times(product.weight, self.cutter.numbers[made])
+            return None, ()
+        return made, tuple(kept)
 
     def _between(self, equation: _Equation, summed: Sequence[int], node: Node | None, labels: Labels) -> Term:
         """S over q, read at the indices that are left: see the top of the file."""

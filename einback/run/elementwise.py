@@ -64,12 +64,13 @@ def multiply(emitter: Emitter, a: Value, b: Value, dtype: DType) -> Value:
     return infix(emitter, "*", a, b, dtype)
 
 
-def _reading_order(value: Value) -> tuple[bool, int, bool, list[bool], int]:
-    """Divisors last, larger factors first, masks behind what they mask, rows before columns, then as they are made."""
+def _reading_order(value: Value) -> tuple[bool, bool, int, list[bool], int]:
+    """Masks behind what they mask, for bools have no negative; divisors last, larger factors first, rows before columns,
+    then as they are made."""
     return (
+        value.dtype == np.bool_,
         _is_reciprocal(value),
         -len(value.shape),
-        value.dtype == np.bool_,
         [axis is None for axis in value.axes],
         value.made,
     )

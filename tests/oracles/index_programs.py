@@ -27,8 +27,26 @@ Env = Mapping[str, np.ndarray]  # the value of each index, over the grid
 
 
 @dataclass(frozen=True)
+class Bare:
+    """An index by itself, which has all of the axis's length."""
+
+    index: str
+    length: int
+
+    @property
+    def indices(self) -> tuple[str, ...]:
+        return (self.index,)
+
+    def text(self) -> str:
+        return self.index
+
+    def value(self, env: Env, arrays: Mapping[str, Any]) -> np.ndarray:
+        return env[self.index]
+
+
+@dataclass(frozen=True)
 class Affine:
-    """offset + the sum of steps * indices; one index, step 1, offset 0 is that index."""
+    """offset + the sum of steps * indices."""
 
     steps: tuple[tuple[str, int], ...]
     offset: int
@@ -38,13 +56,10 @@ class Affine:
     def indices(self) -> tuple[str, ...]:
         return tuple(index for index, _ in self.steps)
 
-    @property
-    def bare(self) -> bool:
-        return not self.offset and [step for _, step in self.steps] == [1]
-
     def text(self) -> str:
         parts = [f"{'-' if step < 0 else '+'}{'' if abs(step) == 1 else f'{abs(step)}*'}{i}" for i, step in self.steps]
-        return "".join(parts).removeprefix("+") + (f"{self.offset:+d}" if self.offset else "")
+        text = "".join(parts).removeprefix("+")
+        return f"{text}{self.offset:+d}" if self.offset or text.isalpha() else text
 
     def value(self, env: Env, arrays: Mapping[str, Any]) -> np.ndarray:
         return sum(step * env[index] for index, step in self.steps) + self.offset
@@ -82,7 +97,7 @@ class Gather:
         return arrays[self.tensor][tuple(env[index] for index in self.indices)]
 
 
-Place = Affine | Group | Gather
+Place = Bare | Affine | Group | Gather
 
 
 # Factors
@@ -210,7 +225,7 @@ class Program:
     def arrays(self, seed: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng(seed)
         return {
-            name: rng.integers(0, self.below[name], shape) if name in self.below else rng.normal(size=shape)
+            name: rng.integers(0, self.below[name], shape) if name in self.below else rng.normal(size=shape) / 2
             for name, shape in self.shapes.items()
         }
 
@@ -229,7 +244,7 @@ class _Draw:
     def __init__(self, draw: Any) -> None:
         self.draw, self.program = draw, Program()
         self.fresh: Iterator[str] = iter("pqrs")  # indices that the range rule gives a length
-        self.whole: set[str] = set()  # those in use that a bare position or a group names
+        self.whole: set[str] = set()  # those in use that an input has as an axis
 
     def pick(self, options: Sequence[Any]) -> Any:
         return self.draw(st.sampled_from(options))
@@ -245,30 +260,29 @@ class _Draw:
         return self.program
 
     def line(self, name: str) -> Line:
-        products = [self.product() for _ in range(self.pick((1, 1, 2)))]
+        wrap = self.pick(("", "", "tanh", "sin", "max", "logsumexp"))
+        products = [self.product() for _ in range(1 if wrap else self.pick((1, 1, 2)))]
         seen = list(products[0].indices)
         left = self.draw(st.permutations([index for index in seen if self.draw(st.booleans())][:4]))
         axes = [(index,) for index in left]
         if len(left) > 1 and set(left[:2]) <= LENGTHS.keys() and self.pick((True, False, False)):
             axes[:2] = [tuple(left[:2])]
-        rest = [index for index in seen if index not in left]
-        wrap = self.pick(("", "", "tanh", "sin", "max", "logsumexp"))
-        inner: tuple[str, ...] = ()
-        if wrap in ("max", "logsumexp"):
-            inner = tuple(rest[:2])
-            if not inner or any(index not in product.indices for product in products for index in inner):
-                wrap, inner = "tanh", ()
-        if wrap:  # what is summed inside stands in one product
-            products = products[:1]
+        rest = tuple(index for index in seen if index not in left)
+        inner = rest[:2] if wrap in ("max", "logsumexp") else ()
+        if wrap in ("max", "logsumexp") and not inner:
+            wrap = "tanh"
         return Line(name, tuple(axes), tuple(products), wrap, inner)
 
     def product(self) -> Product:
         factors: list[Read | Relation] = []
         for _ in range(self.draw(st.integers(1, 3))):
+            before = dict(self.program.shapes), dict(self.program.below), set(self.whole)
             factor = self.read()
             trial = Product(1, (*factors, factor))
             if math.prod(self.program.lengths[index] for index in trial.indices) <= _MOST_TERMS:
                 factors.append(factor)
+            else:
+                self.program.shapes, self.program.below, self.whole = before
         read = [index for index in Product(1, tuple(factors)).indices if index in LENGTHS]
         if read and self.pick((True, False)):
             factors.append(self.relation(read))
@@ -280,8 +294,7 @@ class _Draw:
         sign = self.pick(("δ", ">=", "<"))
         steps = {index: self.pick((1, 2, -1)) for index in self.draw(st.lists(st.sampled_from(read), max_size=2))}
         steps = {index: step for index, step in steps.items() if index != one} or {self.pick(read): 1}
-        self.whole.add(one)
-        return Relation(sign, Affine(((one, 1),), 0, LENGTHS[one]), Affine(tuple(steps.items()), -1, LENGTHS[one]))
+        return Relation(sign, Bare(one, LENGTHS[one]), Affine(tuple(steps.items()), -1, LENGTHS[one]))
 
     def read(self) -> Read:
         defined = [line for line in self.program.lines if line.left]
@@ -296,17 +309,13 @@ class _Draw:
         self.program.shapes[name] = tuple(place.length for place in places)
         return Read(name, places)
 
-    def bare(self, index: str) -> Affine:
-        self.whole.add(index)
-        return Affine(((index, 1),), 0, self.program.lengths[index])
-
     def place_within(self, length: int) -> Place:
         """A position on an axis that exists."""
         fitting = [index for index, own in LENGTHS.items() if own == length]
         kinds = ["bare", "bare"] * bool(fitting) + ["affine", "gather"]
         match self.pick(kinds):
             case "bare":
-                return self.bare(self.pick(fitting))
+                return Bare(self.pick(fitting), length)
             case "gather":
                 return self.gather(length)
             case _:
@@ -326,7 +335,9 @@ class _Draw:
         """A position on an axis that is declared by being read at it."""
         match self.pick(("bare", "bare", "affine", "range", "gather", "group")):
             case "bare":
-                return self.bare(self.pick(list(LENGTHS)))
+                index = self.pick(list(LENGTHS))
+                self.whole.add(index)
+                return Bare(index, LENGTHS[index])
             case "group":
                 indices = self.draw(st.lists(st.sampled_from(list(LENGTHS)), min_size=2, max_size=2, unique=True))
                 return Group(tuple(indices), math.prod(LENGTHS[index] for index in indices))
