@@ -39,6 +39,16 @@ def _vectors(S):
     return np.linalg.eigh(S)[1]
 
 
+def _polar(X):
+    U, _, V = np.linalg.svd(X, full_matrices=False)
+    return U @ V
+
+
+def _leading(X):
+    U, _, V = np.linalg.svd(X, full_matrices=False)
+    return outer(U[:, 0], V[0])
+
+
 def _wishart(S, A, n):
     return n / 2 * inv(S) - A / 2
 
@@ -150,5 +160,7 @@ SPECTRA = Group(
         Row("2 Σ log Lᵢᵢ", "2 * eb.sum(eb.log(eb.einsum('ii->i', eb.linalg.cholesky(S))))", "S", "S⁻¹",
             lambda S: inv(S), given="S[n,n]", draw="S definite"),
         Row("‖X‖", "eb.linalg.norm(X)", "X", "X/‖X‖", lambda X: X / fro(X), given="X[n,m]"),
+        Row("‖X‖⁎", 'eb.linalg.norm(X, "nuc")', "X", "UVᵀ, for X = UΣVᵀ", _polar, given="X[n,m]"),
+        Row("‖X‖₂", "eb.linalg.norm(X, 2)", "X", "u₁v₁ᵀ, for X = UΣVᵀ", _leading, given="X[n,m]"),
     ),
 )  # fmt: skip
