@@ -124,3 +124,111 @@ def test_a_deep_chain_in_every_stage():
     slope = eb.grad(eb.sum(deep), x)
     assert np.isfinite(eb.evaluate(slope, x=np.ones(2))).all()
     assert slope.text().count("cos") >= 1
+
+
+def test_the_exchange_of_two_axes_leaves_a_diagonal_beside_them_where_it_is():
+    S = eb.tensor("S[n,n]", symmetric=True)
+    s = np.array([[1.0, 2.0], [2.0, 3.0]])
+    embedded = eb.einsum("ijkl->ijlk", eb.einsum("ij->ijij", S))
+    np.testing.assert_array_equal(eb.evaluate(embedded, S=s), np.einsum("ij,ik,jl->ijlk", s, np.eye(2), np.eye(2)))
+    curved = eb.evaluate(eb.hessian(eb.sum(S**2), S, entries="independent"), n=2)
+    np.testing.assert_array_equal(curved[0, 1], [[0, 4], [4, 0]])
+    np.testing.assert_array_equal(curved[0, 0], [[2, 0], [0, 0]])
+
+
+def test_a_complex_power_of_a_negative_number_is_not_real_on_the_real_axis():
+    z = eb.tensor("z[n]", complex=True)
+    values = {"x": np.array([-1.3, 0.7]), "z": np.array([0.3 - 0.8j, 1.2 + 0.4j])}
+    base = values["x"] + 0j
+    np.testing.assert_allclose(eb.evaluate(x ** eb.conj(z), **values), base ** values["z"].conj(), rtol=1e-14)
+    slope = eb.evaluate(eb.grad(eb.sum((x**z).real), z, convention="conjugate"), **values)
+    np.testing.assert_allclose(slope, base ** values["z"] * np.log(base), rtol=1e-14)
+
+
+def test_comparisons_of_numbers_are_numbers():
+    assert str(eb.grad(eb.sum(2**x), x)) == "dx[n] = log(2) * 2^x[n]"
+
+
+def test_a_mask_that_is_scaled_by_a_negative_quotient():
+    product = -(s < 1) * (x > 0) / (s + 1)
+    np.testing.assert_array_equal(eb.evaluate(product, s=0.0, x=np.array([1.0, -1])), [-1, 0])
+    np.testing.assert_array_equal(eb.evaluate(-(x > 0) / y, x=np.array([1.0, -1]), y=np.array([2.0, 2])), [-0.5, 0])
+
+
+def test_complex_numbers_and_identity_matrices_do_not_widen():
+    A = eb.tensor("A[n,n]")
+    single, double = np.ones((2, 2), np.float32), np.ones(2)
+    found = eb.compile([A + eb.eye("n"), 1j * A, A * eb.log(2 * eb.ones("[n]")), x])(A=single, x=double)
+    assert [one.dtype for one in found] == [np.float32, np.complex64, np.float32, np.float64]
+    found = eb.compile([x * (1 / 3 + 1j), y])(x=np.ones(2, np.int8), y=np.ones(2, np.float32))
+    assert found[0].dtype == np.complex128
+    np.testing.assert_array_equal(found[0], 1 / 3 + 1j)
+
+
+def test_quotients_by_norms_that_are_written_with_sums_and_means_are_zero_at_zero():
+    z = eb.tensor("z[n]", complex=True)
+    deviation = eb.sqrt(eb.mean((x - eb.mean(x)) ** 2))
+    np.testing.assert_array_equal(eb.evaluate(eb.grad(deviation, x), x=np.ones(3)), [0, 0, 0])
+    lengths = eb.grad(eb.sum(eb.sqrt(x**2 + y**2)), x)
+    np.testing.assert_allclose(eb.evaluate(lengths, x=np.array([0.0, 3]), y=np.array([0.0, 4])), [0, 0.6], rtol=1e-15)
+    np.testing.assert_array_equal(eb.evaluate(eb.grad(eb.linalg.norm(z), z), z=np.zeros(2) * 1j), [0, 0])
+    S = eb.tensor("S[n,n]", symmetric=True)
+    np.testing.assert_array_equal(
+        eb.evaluate(eb.grad(eb.linalg.norm(S @ x), S), S=np.zeros((2, 2)), x=np.ones(2)), np.zeros((2, 2))
+    )
+
+
+@pytest.mark.parametrize(
+    "y", [eb.log(eb.exp(x)), eb.log(eb.softmax(x)), eb.log1p(eb.expm1(x)), eb.linalg.norm(x), eb.where(x > 0, 1, x)]
+)
+def test_complex_arrays_are_no_real_numbers_to_rules_about_these(y):
+    with pytest.raises(eb.ArrayError, match="x is not declared complex, and the array holds complex128"):
+        eb.evaluate(y, x=np.array([5j, 1]))
+
+
+def test_a_complex_condition_is_named():
+    with pytest.raises(eb.EinbackError, match="the condition of where is complex"):
+        eb.where(eb.tensor("z[n]", complex=True), x, y)
+
+
+def test_a_comparison_moves_with_nothing():
+    z = eb.tensor("z[n]", complex=True)
+    found = eb.evaluate(eb.jacobian(z**2 * eb.where(z.real > 0, 1, 3), z), z=np.array([1j + 1, 1j - 1]))
+    np.testing.assert_array_equal(found, np.diag([2 + 2j, 6j - 6]))
+
+
+def test_half_precision_is_no_excuse_for_a_matrix_without_symmetry():
+    S = eb.tensor("S[n,n]", symmetric=True)
+    with pytest.raises(eb.ArrayError, match="S is declared symmetric"):
+        eb.evaluate(S @ x, S=np.array([[1, 0.3], [0, 1]], np.float16), x=np.ones(2, np.float16))
+
+
+def test_entries_are_not_added_into_what_repeats():
+    ids = eb.tensor("ids[m]", integer=True)
+    for text, added in (("y[s] = x[ids[s]]", [2, 0]), ("y[i] = x[i+1]", [0, 1])):
+        given = {"ids": ids} if "ids" in text else {}
+        f = eb.sum(eb.program(text, x=x, **given)["y"]) + eb.cos(eb.sum(x))
+        arrays = {"ids": np.array([0, 0])} if given else {}
+        slope = eb.evaluate(eb.grad(f, x), x=np.array([1.0, 2]), **arrays)
+        np.testing.assert_allclose(slope, np.array(added) - np.sin(3))
+
+
+def test_a_window_of_one_entry_prints():
+    f = eb.sum(eb.program("z[i,a] = y[2*i,a]", y=eb.einsum("a->aa", x))["z"])
+    step = eb.compile([f, eb.grad(f, x), eb.jvp(f, {x: y})])
+    np.testing.assert_array_equal(step(x=np.ones(2), y=np.ones(2))[1], [1, 0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y[i] = tanh(sum[c,u](x[c,i+u] K[c,u]))",
+        "y[(i j)] = A[i,c] B[c,j] + B[i,c] A[c,j]",
+    ],
+)
+def test_sums_beside_relations_are_contracted_first(text):
+    p = eb.program(text, **({"u": 3} if "u" in text else {}))
+    shapes = {"x": (50, 40), "K": (50, 3), "A": (20, 20), "B": (20, 20)}
+    plan = eb.compile(p["y"]).plan(**{one.name: shapes[one.name] for one in p.inputs})
+    assert plan.peak_bytes <= 8 * 50 * 40 * 3 + 8 * 40 + 8 * 800
+    assert plan.peak_bytes < 8 * 20**3

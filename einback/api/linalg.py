@@ -223,8 +223,7 @@ def norm(x: Operand, ord: str | int | None = None) -> Tensor:
 
 def _euclidean(node: Node, axes: Any) -> Node:
     """The root of the sum of squares over some axes."""
-    entries = Map("abs", (node,)) if node.is_complex else node
-    return power(total(power(entries, 2), axes), Fraction(1, 2))
+    return power(total(power(Map("abs", (node,)), 2), axes), Fraction(1, 2))
 
 
 def _singular_values_norm(x: Tensor, *, nuclear: bool) -> Node:

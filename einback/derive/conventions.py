@@ -128,24 +128,32 @@ def check_real(y: Node) -> None:
 
 
 def check_holomorphic(y: Node, x: Node) -> None:
-    """Whether y has a complex derivative by a complex x: no conj, real, imag, abs on any way from x to y."""
+    """Whether y has a complex derivative by a complex x: no conj, real, imag, abs on a way on which it moves with x."""
     if not x.is_complex:
         return
     active = depends_on([y], [x])
-    for node in postorder([y]):
-        moved = node is not x and any(child in active and child.is_complex for child in children(node))
-        if moved and isinstance(node, Map | Reduce | Matrix) and not _is_holomorphic(node):
+    reached = {y}
+    for node in reversed(list(postorder([y]))):
+        if node is x or node not in reached:
+            continue
+        moving = [child for k, child in enumerate(children(node)) if child in active and _moves(node, k)]
+        if any(child.is_complex for child in moving) and not _is_holomorphic(node):
+            assert isinstance(node, Map | Reduce | Matrix)
             raise DerivativeError(
                 f"the tensor is made with {node.fn} of {_name(x)}: it has no complex derivative",
                 hint=f"grad, vjp, jvp and hvp are defined; for a whole Jacobian, {_REAL_PARTS}",
             )
+        reached.update(moving)
 
 
-def _is_holomorphic(node: Map | Reduce | Matrix) -> bool:
-    """Whether a function of complex tensors has complex derivatives; a comparison does not move."""
-    if isinstance(node, Map) and (row(node.fn).parts or row(node.fn).predicate):
-        return row(node.fn).predicate
-    return node.is_complex
+def _moves(node: Node, k: int) -> bool:
+    """Whether a node moves with its k-th child: a comparison does not, nor a choice with its condition."""
+    return not isinstance(node, Map) or row(node.fn).derivatives[k] is not None or bool(row(node.fn).parts)
+
+
+def _is_holomorphic(node: Node) -> bool:
+    """Whether a function of complex tensors has complex derivatives."""
+    return node.is_complex and not (isinstance(node, Map) and row(node.fn).parts)
 
 
 def check_curvature(sources: Sequence[Node], along: bool = False) -> None:

@@ -1,69 +1,147 @@
 """Which indices need their sizes written, `max[u:2](x[2*i+u])`, for the text to be read back as it was.
 
-An index that some axis is read under has the axis's size, and one that is called as its size is that. One that only
-computed positions read has as many values as fit (the range rule, `einback.notation.ranges`); where it has fewer, or
-none of this says how many, its size stands behind it, on the left or in the bracket of its reduction.
+An index that some axis is read under has the axis's size. One that stands in computed positions alone has as many
+values as fit (the range rule, `einback.notation.ranges`), if all others of these positions are known, and one in none
+is as large as it is called. Where none of this says its size, that stands behind it, on the left or in the bracket of
+its reduction. Equal names with other primes are of one size, which is written once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from einback.formula.tree import Affine, Eye, Group, Index, Place, Ref, Tree, carried, subtrees
 from einback.ir.extents import is_formula, negative, plus, product, quotient
 from einback.ir.sizes import Size
 
-__all__ = ["written_sizes"]
+__all__ = ["plain_reads", "written_sizes"]
+
+Part: TypeAlias = tuple[Tree, tuple[Place, ...]]
 
 
-def written_sizes(body: Tree, chosen: Mapping[Index, str]) -> dict[Index, Size]:
-    """The indices of a statement whose sizes the text has to say. Of a formula nothing can be said: it is a rule's."""
-    places = list(_places(body))
-    plain = {place for _, around in places for place in around if isinstance(place, Index)}
-    read = {place for one, around in places if isinstance(one, Ref) for place in around if isinstance(place, Index)}
-    computed = [(one, place) for one, around in places for place in around if isinstance(place, Affine | Group)]
-    concerned = dict.fromkeys(index for _, place in computed for index in carried(place))
-    deltas_of = [around for one, around in places if isinstance(one, Eye) and not plain.issuperset(around)]
-    concerned |= dict.fromkeys(index for around in deltas_of for index in around if isinstance(index, Index))
-    told = [place for one, place in computed if isinstance(one, Ref) and isinstance(place, Affine)]
-    deltas = [place for one, place in computed if isinstance(one, Eye) and isinstance(place, Affine)]
+def plain_reads(body: Tree, chosen: Mapping[Index, str], besides: Container[str] = ()) -> set[str]:
+    """The names, less their primes, of the indices that axes of tensors, `besides` some, are read under."""
+    tensors = (one.indices for one, _ in _parts(body) if isinstance(one, Ref) and one.name not in besides)
+    return {_base(chosen[index]) for places in tensors for index in _plain(places)}
+
+
+def written_sizes(body: Tree, chosen: Mapping[Index, str], inputs: Set[str]) -> dict[Index, Size]:
+    """The indices of a statement whose sizes the text has to say. Of a formula nothing can be said: it is a rule's.
+
+    `inputs` names the indices that axes of inputs are read under in any statement. Those of other tensors are settled
+    where these are defined.
+    """
+    parts = list(_parts(body))
+    names = _classes(parts, chosen)
+    computed = {names[index] for _, around in parts for place in around for index in carried(place)
+                if isinstance(place, Affine | Group)}  # fmt: skip
+    called = {names[index] for index in chosen if _base(chosen[index]) == index.size} - computed
+    read = inputs | plain_reads(body, chosen)
+    known = called | {names[index] for index in chosen if _base(chosen[index]) in read}
+    ruled = {names[index] for index in chosen if is_formula(index.size)}
+    first = {names[index]: index for index in reversed([*chosen])}  # those on the left before others
+    waiting = {name: first[name] for name in [*dict.fromkeys(names.values())][::-1] if name not in known | ruled}
+    told = [place for one, around in parts if isinstance(one, Ref) for place in around if isinstance(place, Affine)]
+    deltas = [place for one, around in parts if isinstance(one, Eye) for place in around if isinstance(place, Affine)]
+    rule = _Rule(names, told, deltas)
     found: dict[Index, Size] = {}
-    for index in concerned:
-        known = index in read or chosen[index].rstrip("'") == index.size or is_formula(index.size)
-        if not known and _bound(index, told or deltas) != index.size:
-            found[index] = index.size
+    while waiting:
+        everything = {*known, *ruled, *waiting}
+        ready = [name for name, index in waiting.items() if rule.bound(name, known) == index.size]
+        if not ready:
+            unsaid = [name for name, index in waiting.items() if rule.bound(name, everything) != index.size]
+            ready = [next(iter(unsaid or waiting))]  # the last one read: a window's index before its place
+            found[waiting[ready[0]]] = waiting[ready[0]].size
+            known.add(ready[0])
+        for name in ready:
+            del waiting[name]
     return found
 
 
-def _places(tree: Tree) -> Iterator[tuple[Tree, tuple[Place, ...]]]:
-    """Every tensor and delta with the places it is read at."""
+def _parts(tree: Tree) -> Iterator[Part]:
+    """Every tensor and delta in reading order, with the places it is read at."""
     stack = [tree]
     while stack:
         part = stack.pop()
         if isinstance(part, Ref | Eye):
             yield part, part.indices
-        stack.extend(subtrees(part))
+        stack.extend(reversed(subtrees(part)))
 
 
-def _bound(index: Index, places: list[Affine]) -> Size | None:
-    """How many values of an index fit into the positions that it stands in; None where that does not say."""
-    bounds: list[Size] = []
-    for place in places:
-        steps = dict(zip(place.places, place.steps, strict=True))
-        numbers = [step for step in steps.values() if isinstance(step, int) and step > 0]
-        if index not in steps or len(numbers) < len(steps) or not isinstance(place.offset, int):
-            continue
-        others = [product(step, plus(inner.size, -1)) for inner, step in steps.items()
-                  if inner is not index and isinstance(inner, Index)]  # fmt: skip
-        offset = place.offset
+def _plain(places: Iterable[Place]) -> Iterator[Index]:
+    return (place for place in places if isinstance(place, Index))
+
+
+def _base(name: str) -> str:
+    return name.rstrip("'")
+
+
+def _classes(parts: Iterable[Part], chosen: Mapping[Index, str]) -> dict[Index, str]:
+    """A name for each index, that of all indices of its size: equal but for primes, or on one delta."""
+    same: dict[str, str] = {}
+
+    def find(name: str) -> str:
+        while name in same:
+            name = same[name]
+        return name
+
+    for one, around in parts:
+        if isinstance(one, Eye) and len(pair := [find(_base(chosen[place])) for place in _plain(around)]) == 2:
+            if pair[0] != pair[1]:
+                same[pair[1]] = pair[0]
+    return {index: find(_base(name)) for index, name in chosen.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """The range rule: what the positions of tensors, or else those of deltas, leave to the indices of a name."""
+
+    names: Mapping[Index, str]
+    told: Sequence[Affine]
+    deltas: Sequence[Affine]
+
+    def bound(self, name: str, known: Iterable[str]) -> Size | None:
+        """How many values fit; None where that is not said, or hangs on what is not known."""
+        for places in (self.told, self.deltas):
+            bounds = [
+                self._room(name, place) if {*self._around(place)} <= {name, *known} else None
+                for place in places
+                if name in self._around(place) and self._counts(place)
+            ]
+            if bounds:
+                return None if None in bounds else _least([bound for bound in bounds if bound is not None])
+        return None
+
+    def _around(self, place: Affine) -> list[str]:
+        return [self.names[index] for index in carried(place)]
+
+    def _counts(self, place: Affine) -> bool:
+        """Whether a position says anything of sizes: no step is negative."""
+        numbers = [step for step in (*place.steps, place.offset) if isinstance(step, int)]
+        indices = len(set(_plain(place.places)))
+        return indices == len(place.places) == len(numbers) - 1 and min(numbers[:-1], default=0) > 0
+
+    def _room(self, name: str, place: Affine) -> Size:
+        steps = list(zip(_plain(place.places), map(_whole, place.steps), strict=True))
+        others = [product(step, plus(index.size, -1)) for index, step in steps if self.names[index] != name]
+        offset = _whole(place.offset)
         room = plus(place.size, -1, 2 * max(-offset, 0), -max(offset, 0), *map(negative, others))
-        step = steps[index]
-        assert isinstance(step, int)
-        bounds.append(plus(quotient(room, step), 1))
-    least: Size | None = None
-    for bound in bounds:
-        difference = 0 if least is None else plus(bound, negative(least))
+        return plus(quotient(room, sum(step for index, step in steps if self.names[index] == name)), 1)
+
+
+def _whole(size: Size) -> int:
+    assert isinstance(size, int)
+    return size
+
+
+def _least(bounds: Sequence[Size]) -> Size | None:
+    """The smallest, if that is known and an index may have so few values."""
+    least = bounds[0]
+    for bound in bounds[1:]:
+        difference = plus(bound, negative(least))
         if not isinstance(difference, int):
             return None
-        least = bound if least is None or difference < 0 else least
-    return least
+        least = bound if difference < 0 else least
+    return None if isinstance(least, int) and least < 1 else least

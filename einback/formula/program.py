@@ -6,17 +6,17 @@ before what they use), under which names, with which indices.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
 from einback.formula.forms import sizes_of, walk
 from einback.formula.labels import tensor_names
-from einback.formula.lengths import written_sizes
+from einback.formula.lengths import plain_reads, written_sizes
 from einback.formula.names import IndexNames, Names
 from einback.formula.naming import name_indices
 from einback.formula.outline import definitions
 from einback.formula.reading import Reader
-from einback.formula.summation import settled
+from einback.formula.summation import bracketed, settled, summed
 from einback.formula.tree import Index, Place, Ref, Tree, carried, references
 from einback.ir.nodes import Input, Node
 from einback.ir.sizes import Size
@@ -32,7 +32,7 @@ class Statement:
     left: tuple[Place, ...]
     body: Tree
     chosen: Mapping[Index, str]
-    sizes: Mapping[Index, Size]  # of indices that computed positions alone do not tell
+    sizes: Mapping[Index, Size] = field(default_factory=dict)  # of indices that computed positions alone do not tell
 
     @property
     def trivial(self) -> bool:
@@ -58,7 +58,7 @@ def arrange(
 ) -> Program:
     """Statements for some results; nodes in `given` are written by their names and not looked into.
 
-    A softmax stands in the formula around it if `inline`, on a line of its own otherwise.
+    A softmax stands in the formula around it if `inline`, on a line of its own otherwise; sizes go without saying.
     """
     given = given or {}
     pool: dict[Size, tuple[str, ...]] = {}
@@ -79,13 +79,24 @@ def arrange(
     wishes = [wish for root, rim in zip(roots, rims, strict=True) for wish in zip(rim.free, root.shape, strict=False)]
     index_names.reserve(sizes, wishes)
 
-    writer = _Arranger(Reader(named), index_names, {named[node]: node for node in (*defined, *roots)}, {})
+    writer = _Arranger(Reader(named), index_names, {named[node]: node for node in (*defined, *roots)})
     results: list[Statement] = []
     for root, name, rim in zip(roots, root_names, rims, strict=True):
         again = any(done.name == named[root] for done in results)
         results.append(writer.statement(root, name, rim.free, again))
     where = [writer.statement(node, named[node], writer.met.get(node, ())) for node in reversed(defined)]
+    if not inline:
+        lines = {one.name for one in (*results, *where)}
+        inputs = {name for one in (*results, *where) for name in plain_reads(one.body, one.chosen, besides=lines)}
+        results, where = ([_sized(one, inputs) for one in statements] for statements in (results, where))
     return Program(tuple(results), tuple(where), index_names)
+
+
+def _sized(statement: Statement, inputs: Set[str]) -> Statement:
+    """A statement with the sizes that it has to say; those of sums stand in brackets, and then all sums have theirs."""
+    sizes = written_sizes(statement.body, statement.chosen, inputs)
+    said = not sizes.keys().isdisjoint(summed(statement.body))
+    return replace(statement, body=bracketed(statement.body) if said else statement.body, sizes=sizes)
 
 
 @dataclass(slots=True)
@@ -93,7 +104,8 @@ class _Arranger:
     reader: Reader
     names: IndexNames
     nodes: dict[str, Node]
-    met: dict[Node, tuple[str, ...]]  # the index names under which a defined node is read first, plain ones first
+    # The index names under which a defined node is read first, plain ones first.
+    met: dict[Node, tuple[str, ...]] = field(default_factory=dict)
 
     def statement(self, node: Node, name: str, preferred: Sequence[str], again: bool = False) -> Statement:
         """The statement that defines a node; one that is defined `again` is read by its other name."""
@@ -110,7 +122,7 @@ class _Arranger:
                 read = tuple(chosen[place] if isinstance(place, Index) else "" for place in ref.indices)
                 if target not in self.met or _primes(read) < _primes(self.met[target]):
                     self.met[target] = read
-        return Statement(name, left, body, chosen, written_sizes(body, chosen))
+        return Statement(name, left, body, chosen)
 
 
 def _primes(names: tuple[str, ...]) -> int:

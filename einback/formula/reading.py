@@ -29,6 +29,7 @@ from einback.formula.tree import (
     SizeOf,
     Sum,
     Tree,
+    carried,
 )
 from einback.ir.build import exact
 from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Matrix, Node, OneHot, Ones, Range, Reduce, Window
@@ -40,7 +41,7 @@ __all__ = ["Reader", "covered"]
 
 def covered(tree: Tree, indices: Sequence[Place]) -> Tree:
     """The tree, with ones along those of the indices that it lacks."""
-    missing = tuple(index for index in _plain(indices) if index not in tree.free)
+    missing = tuple(index for place in indices for index in carried(place) if index not in tree.free)
     return _product(ONE, [Fill(missing), tree], (), indices) if missing else tree
 
 

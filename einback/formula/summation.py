@@ -16,13 +16,14 @@ but not inside a function, where the sum would go around it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from enum import Enum, auto
 
 from einback.formula.tree import ONE, Call, Index, Over, Power, Product, Ref, Sum, Tree, renamed_product, subtrees
 from einback.ir.sizes import Size
 
-__all__ = ["settled"]
+__all__ = ["bracketed", "settled", "summed"]
 
 
 def settled(tree: Tree, linear: bool = True) -> Tree:
@@ -41,6 +42,40 @@ def settled(tree: Tree, linear: bool = True) -> Tree:
             return Power(_tight(tree.base, linear=False), _tight(tree.exponent, linear=False))
         case _:
             return tree
+
+
+def summed(tree: Tree) -> Iterator[Index]:
+    """The indices over which sums go without saying."""
+    stack = [tree]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Product | Sum):
+            yield from part.bound
+        stack.extend(subtrees(part))
+
+
+def bracketed(tree: Tree) -> Tree:
+    """The tree with `sum[..]` wherever a sum goes without saying."""
+    match tree:
+        case Sum():
+            total = Sum(tuple(_bracketed_product(term) for term in tree.terms))
+            return Over("sum", tree.bound, total) if tree.bound else total
+        case Product():
+            return _bracketed_product(tree)
+        case Call():
+            return Call(tree.fn, tuple(map(bracketed, tree.args)))
+        case Over():
+            return replace(tree, body=bracketed(tree.body))
+        case Power():
+            return Power(bracketed(tree.base), bracketed(tree.exponent))
+        case _:
+            return tree
+
+
+def _bracketed_product(product: Product) -> Product:
+    factors, divisors = (tuple(map(bracketed, parts)) for parts in (product.factors, product.divisors))
+    product = replace(product, factors=factors, divisors=divisors)
+    return _summed(product) if product.bound else product
 
 
 def _bare(product: Product) -> Tree:
@@ -93,6 +128,11 @@ def _contracted(product: Product, linear: bool) -> Product:
         for index in product.bound
     ):
         return product
+    return _summed(product)
+
+
+def _summed(product: Product) -> Product:
+    """The product with `sum[..]` around the parts that hold what it is summed over."""
 
     def held(parts: tuple[Tree, ...], inside: bool) -> tuple[Tree, ...]:
         return tuple(part for part in parts if inside is not set(part.free).isdisjoint(product.bound))

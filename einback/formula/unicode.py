@@ -114,7 +114,8 @@ class TextWriter:
             case Call():
                 return self.call(tree)
             case Over():
-                return f"{tree.fn}{self.bound(tree.over)}({self.expression(tree.body)})"
+                over = self.indices(tree.over) if tree.keeps else self.bound(tree.over)
+                return f"{tree.fn}{over}({self.expression(tree.body)})"
             case Power():
                 return self.power(tree)
             case _:
@@ -166,7 +167,7 @@ class TextWriter:
             case Index():
                 return self.chosen[place]
             case Ref():
-                return self.atom(place)
+                return self.atom(place) if place.indices else f"{place.name}[]"  # a bare name is an index
             case Group():
                 return f"({' '.join(map(self.place, place.places))})"
             case Affine():

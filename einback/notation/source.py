@@ -144,7 +144,7 @@ class Source:
         """The first index of every class whose size does not come from the range rule: it has an input's axis."""
         found = {indices.add(base(index.name)) for name in self.names.inputs for index in self.first[name]}
         for index in self.written():
-            if isinstance(index.size, str) and index.size not in self._taken:
+            if isinstance(index.size, str) and (index.size not in self._taken or index.size == base(index.name)):
                 indices.call(index.size)
         return found
 

@@ -36,7 +36,7 @@ from einback.ir.nodes import (
     Reduce,
     Window,
 )
-from einback.ir.walk import children, inputs_of, postorder
+from einback.ir.walk import children, postorder
 from einback.plan.binding import Sizes
 from einback.plan.numbers import is_integral, known_numbers
 from einback.plan.views import is_view, selects
@@ -71,12 +71,11 @@ def infer_dtypes(
     """
     structural = _structural(arrays.values())
     dtypes: dict[Node, DType] = {}
-    arrayless: set[Node] = set()
+    order = list(order)
+    arrayless = _arrayless(order)
     for node in order:
         if node in numbers:
             continue
-        if not isinstance(node, Input) and all(child in arrayless for child in children(node) if child in dtypes):
-            arrayless.add(node)
         if preset is not None and node in preset:
             dtypes[node] = preset[node]
             continue
@@ -135,11 +134,22 @@ def result_dtypes(roots: Sequence[Node], arrays: Mapping[str, DType], sizes: Siz
     order = list(postorder(roots))
     numbers = known_numbers(order, sizes)
     dtypes = infer_dtypes(order, arrays, numbers)
-    structural = _structural(arrays.values())
+    structural, arrayless = _structural(arrays.values()), _arrayless(order)
     for root in roots:
-        if root in dtypes and dtypes[root].kind in "fc" and structural and not inputs_of([root]):
+        if root in dtypes and dtypes[root].kind in "fc" and structural and root in arrayless:
             dtypes[root] = np.result_type(structural, np.complex64 if dtypes[root].kind == "c" else structural)
     return tuple(dtypes[root] if root in dtypes else number_dtype(numbers[root], arrays.values()) for root in roots)
+
+
+def _arrayless(order: Iterable[Node]) -> set[Node]:
+    """The nodes that read no array."""
+    found: set[Node] = set()
+    for node in order:
+        if not isinstance(node, Input) and all(
+            child in found or isinstance(child, Const | Ones) for child in children(node)
+        ):
+            found.add(node)
+    return found
 
 
 def _strong(nodes: Iterable[Node], dtypes: Mapping[Node, DType], arrayless: Collection[Node]) -> list[DType]:

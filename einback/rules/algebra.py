@@ -10,6 +10,7 @@ log(exp x)                 = x
 exp(log x)                 = x                          (x not negative)
 1 / (1 + exp(-x))          = sigmoid(x)
 (x^a)^n                    = x^(a n)                    (n an integer; x not negative where a n is one and a is not)
+|x|^n                      = x^n                        (n even, x real)
 (c x)^n                    = c^n x^n                    (n an integer)
 """
 
@@ -244,7 +245,7 @@ def exponentials(node: Node, _: Surroundings) -> Node | None:
 
 
 def powers(node: Node, _: Surroundings) -> Node | None:
-    """x^1 -> x, x^0 -> 1, (x^a)^n -> x^(a n), (c x)^n -> c^n x^n, 1/(1 + exp x) -> sigmoid(-x)."""
+    """x^1 -> x, x^0 -> 1, (x^a)^n -> x^(a n), (c x)^n -> c^n x^n, |x|^2 -> x^2, 1/(1 + exp x) -> sigmoid(-x)."""
     assert isinstance(node, Map)
     if node.fn != "power" or not isinstance(node.args[1], Const):
         return None
@@ -257,6 +258,8 @@ def powers(node: Node, _: Surroundings) -> Node | None:
         return Map("sigmoid", (scale(rest.args[0], -1),))  # type: ignore[attr-defined]
     if not is_whole(exponent) or not isinstance(exponent, Fraction):
         return None
+    if _is_map(base, "abs") and exponent % 2 == 0 and not base.args[0].is_complex:  # type: ignore[attr-defined]
+        return power(base.args[0], exponent)  # type: ignore[attr-defined]
     if isinstance(base, Map) and base.fn == "power" and isinstance(base.args[1], Const):
         inner, outer = base.args[1].value, exact(base.args[1].value * exponent)
         if is_whole(inner) or not is_whole(outer) or never_negative(base.args[0]):

@@ -57,6 +57,8 @@ def check_defined(fn: str, args: Sequence[Node]) -> None:
         return
     if fn == "complex":
         raise EinbackError("complex(a, b) is a + ib of real tensors, and one of them is complex")
+    if fn == "where":
+        raise EinbackError("the condition of where is complex", hint="compare its real part, or its absolute value")
     if fn in ("max", "min") or fn in _REFUSED or not (row(fn).analytic or row(fn).parts):
         raise EinbackError(
             f"{fn} is not defined for complex tensors", hint="take real(z), imag(z) or abs(z), which are real"

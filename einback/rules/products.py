@@ -153,19 +153,28 @@ def distribute_diagonals(node: Node, around: Surroundings) -> Node | None:
 
 
 def sum_of_contractions(node: Node, around: Surroundings) -> Node | None:
-    """sum (x y + z) -> sum x y + sum z, where nothing else reads the sum: products are contracted, not formed."""
+    """sum (x y + z) -> sum x y + sum z, where nothing else reads the sum: products are contracted, not formed.
+
+    Beside a window or a one-hot tensor, what only the sum has to do with is summed first.
+    """
     assert isinstance(node, Einsum)
-    large = [k for k, operand in enumerate(node.operands) if operand.rank]
+    large = [k for k, operand in enumerate(node.operands) if operand.rank and not is_relation(operand)]
     if len(large) != 1 or not around.merging:
         return None
     k = large[0]
-    operand = node.operands[k]
-    if not isinstance(operand, Add) or not around.once(operand) or set(node.out) >= set(node.labels[k]):
-        return None
-    if any(map(is_relation, node.operands)):
+    operand, term = node.operands[k], node.labels[k]
+    if not isinstance(operand, Add) or not around.once(operand) or set(node.out) >= set(term):
         return None
     if len(operand.terms) == 1 or not any(map(_is_contraction, operand.terms)):
         return None
+    if any(map(is_relation, node.operands)):
+        elsewhere = {*node.out, *(label for m, own in enumerate(node.labels) if m != k for label in own)}
+        kept = tuple(dict.fromkeys(label for label in term if label in elsewhere))
+        if set(kept) == set(term):
+            return None
+        inner = einsum([operand], [term], kept)
+        operands = (*node.operands[:k], inner, *node.operands[k + 1 :])
+        return einsum(operands, (*node.labels[:k], kept, *node.labels[k + 1 :]), node.out)
     spread = [einsum((*node.operands[:k], t, *node.operands[k + 1 :]), node.labels, node.out) for t in operand.terms]
     return add(spread, operand.weights)
 

@@ -67,9 +67,11 @@ def is_window_view(node: Einsum) -> bool:
 def merge_barrier(outer: Einsum, k: int, inner: Einsum) -> bool:
     """Whether a nested contraction stays separate because a relation stands in between.
 
-    Summed over a window, A[p,k] B[k] would be multiplied out once for every window that reads the entry.
+    Summed over a window, A[p,k] B[k] would be multiplied out once for every window that reads the entry. What is only
+    summed or repeated, as in sum[u](x[i+u] K[u]), has nothing beside it that could be.
     """
-    if any(map(is_relation, inner.operands)):
+    beside = [operand for m, operand in enumerate(outer.operands) if m != k and not isinstance(operand, Ones)]
+    if beside and any(map(is_relation, inner.operands)):
         return True
     touched = {
         label for op, term in zip(outer.operands, outer.labels, strict=True) if is_relation(op) for label in term

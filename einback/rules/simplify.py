@@ -30,6 +30,7 @@ from einback.rules.algebra import (
     scaled_sum,
     trivial_choice,
 )
+from einback.rules.common import common_factors
 from einback.rules.complex import (
     conjugate_inward,
     conjugate_of_function,
@@ -154,7 +155,7 @@ LOCAL: dict[type[Node], tuple[Rule, ...]] = {
 
 SHARING: dict[type[Node], tuple[Rule, ...]] = {
     Einsum: (distribute_diagonals, merge_nested, sum_of_contractions),
-    Add: (flatten_sum, scaled_sum),
+    Add: (flatten_sum, scaled_sum, common_factors),
     Map: (conjugate_unshared,),
 }
 

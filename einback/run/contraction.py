@@ -18,6 +18,7 @@ from einback.plan.dtypes import DType
 from einback.run.casting import conformed
 from einback.run.elementwise import multiply
 from einback.run.emitter import Emitter
+from einback.run.slicing import rows_of_slice
 from einback.run.steps import Call, Expr, Index, Infix, Literal, Method, Transposed
 from einback.run.values import Labels, Term, Value, array, column, dense, fuses_freely, laid, matrix, picked, spread
 
@@ -45,6 +46,9 @@ def contract(emitter: Emitter, terms: tuple[Term, Term], out: Labels, *, lengths
     first = next((label for label in out if label not in batch), None)
     if first in b.labels or (first is None and b.value.made < a.value.made):
         a, b = b, a
+    made = _in_slices(emitter, a, b, out, lengths, dtype) or _in_slices(emitter, b, a, out, lengths, dtype)
+    if made is not None:
+        return made
     simple = len(a.labels) <= 2 and len(b.labels) <= 2  # of longer operands, each gets a line
     values = [emitter.inline(value) if simple else emitter.settled(value)
               for value in conformed([a.value, b.value], dtype)]  # fmt: skip
@@ -69,6 +73,28 @@ def contract(emitter: Emitter, terms: tuple[Term, Term], out: Labels, *, lengths
         expr = Method(expr, "reshape", tuple(map(Literal, shape)))
     made = array(expr, shape, dtype, row_major=len(batch) < 2 or _batch_in_order(a, b, batch))
     return spread(made, natural, out)
+
+
+def _in_slices(
+    emitter: Emitter, large: Term, other: Term, out: Labels, lengths: Sequence[int], dtype: DType
+) -> Value | None:
+    """The product where one operand is a large matrix that need not be formed, a few of its rows at a time."""
+    if large.value.dtype != dtype or other.value.dtype != dtype:
+        return None
+    step = rows_of_slice(emitter, large, other, out)
+    if not step:
+        return None
+    row, contracted = large.labels
+    value = dense(emitter.settled(other.value), [lengths[label] for label in other.labels])
+    columns = Term(value, other.labels).in_order([label for label in other.labels if label != contracted])
+    groups = [[contracted], columns] if columns else [[contracted]]
+    right = matrix(Term(value, other.labels), (), *groups)
+    shape = [lengths[row]] + ([prod(lengths[label] for label in columns)] if columns else [])
+    made = emitter.sliced(large.value.expr, right, tuple(shape), dtype, step)
+    natural = [row, *columns]
+    whole = tuple(lengths[label] for label in natural)
+    expr = Method(made.expr, "reshape", tuple(map(Literal, whole))) if len(columns) > 1 else made.expr
+    return spread(array(expr, whole, dtype, row_major=True), natural, out)
 
 
 def _without_units(term: Term, out: Labels, lengths: Sequence[int]) -> Term:

@@ -65,8 +65,8 @@ def multiply(emitter: Emitter, a: Value, b: Value, dtype: DType) -> Value:
 
 
 def _reading_order(value: Value) -> tuple[bool, bool, int, list[bool], int]:
-    """Masks behind what they mask, for bools have no negative; divisors last, larger factors first, rows before columns,
-    then as they are made."""
+    """Divisors last, larger factors first, rows before columns, then as they are made; and masks behind all of these,
+    for bools have no negative."""
     return (
         value.dtype == np.bool_,
         _is_reciprocal(value),

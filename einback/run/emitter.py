@@ -29,6 +29,7 @@ from einback.run.steps import (
     Ref,
     Register,
     Run,
+    Sliced,
     Statement,
     Transposed,
     operators,
@@ -56,10 +57,17 @@ class Emitter:
         self._dead: list[int] = []
         self._before: dict[int, int] = {}  # the register whose array another took over
         self._scalars: set[int] = set()
+        self._given: dict[int, tuple[int, ...]] = {}  # shapes of the caller's arrays
 
-    def parameter(self, node: Node) -> int:
+    def parameter(self, node: Node, shape: tuple[int, ...]) -> int:
         self.registers.append(Register(node, None))
+        self._given[len(self.registers) - 1] = shape
         return len(self.registers) - 1
+
+    def shape(self, register: int) -> tuple[int, ...] | None:
+        """The shape of the caller's array, or of one that this program owns."""
+        owned = self._owned.get(register)
+        return owned.shape if owned is not None else self._given.get(register)
 
     def adopt(self, register: int, node: Node, uses: int) -> bool:
         """Make a register of this block the home of `node`, unless it is another node's."""
@@ -124,6 +132,17 @@ class Emitter:
         self._statements.append(Fill(view, expr, sign))
         for read in (expr, *reads):
             self._read(read, kept=None)
+
+    def sliced(self, left: Expr, right: Expr, shape: tuple[int, ...], dtype: DType, step: int) -> Value:
+        """left @ right, `step` rows at a time: a slice of the left operand is all that is there of it."""
+        index, target = len(self.registers), len(self.registers) + 1
+        self.registers += [Register(None, len(self.blocks)), Register(None, len(self.blocks))]
+        self._statements.append(Sliced(target, index, left, right, shape, dtype, step))
+        self._unread[target] = 1
+        self._owned[target] = array(Ref(target), shape, dtype, row_major=True)
+        for read in (left, right):
+            self._read(read, kept=None)
+        return self._owned[target]
 
     def run(self, call: Expr, reads: Sequence[Expr] = ()) -> None:
         """Evaluate an expression for what it does; `reads` are the operands that it uses up."""

@@ -12,15 +12,20 @@ from typing import Any
 import numpy as np
 
 from einback.errors import ArrayError
-from einback.ir.nodes import Input, Map, Node
-from einback.ir.walk import postorder
+from einback.ir.nodes import Const, Input, Map, Matrix, Node
+from einback.ir.walk import children, postorder
+from einback.rules.scalar import TABLE
 
 __all__ = ["as_declared", "depends_on_entries", "minds_complex"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Fault = tuple[tuple[int, ...], str]  # a place, and what stands there
 
-_SLACK = 16  # times the root of the rounding unit
+_OF_REALS = frozenset(["conj", "real", "imag"]) | {name for name, row in TABLE.items() if row.predicate}
+_UNDONE = frozenset(["exp", "expm1", "sigmoid", "inv"])
+_UNDOING = frozenset(["log", "log1p", "sign"])
+
+_SLACK, _MOST_SLACK = 16, 0.05  # the one times the root of the rounding unit
 
 
 def depends_on_entries(tensor: Input) -> bool:
@@ -29,10 +34,28 @@ def depends_on_entries(tensor: Input) -> bool:
 
 
 def minds_complex(roots: Iterable[Node]) -> bool:
-    """Whether it matters in a program which tensors are complex: one is declared so, or parts are taken."""
-    return any(
-        node.is_complex or (isinstance(node, Map) and node.fn in ("conj", "real", "imag")) for node in postorder(roots)
-    )
+    """Whether it matters in a program which tensors are complex.
+
+    It does where one is declared so, where parts are taken or entries compared, and where a rule may have used that
+    numbers are real: |x|^2 = x^2, log(exp x) = x, and inv(X) has the sign of X.
+    """
+    undone: set[Node] = set()  # what holds a function that another may have undone
+    for node in postorder(roots):
+        fn = node.fn if isinstance(node, Map | Matrix) else ""
+        below = any(child in undone for child in children(node))
+        if node.is_complex or fn in _OF_REALS or (below and fn in _UNDOING) or _is_square_of_modulus(node):
+            return True
+        if below or fn in _UNDONE:
+            undone.add(node)
+    return False
+
+
+def _is_square_of_modulus(node: Node) -> bool:
+    match node:
+        case Map("power", (Map("abs"), Const(value=value))):
+            return value % 2 == 0
+        case _:
+            return False
 
 
 def as_declared(tensor: Input, array: Array, strictly: bool) -> Array:
@@ -80,7 +103,7 @@ def _first(wrong: Array) -> tuple[int, ...] | None:
 
 def _slack(array: Array) -> float:
     kind = array.dtype if array.dtype.kind in "fc" else np.dtype(np.float64)
-    return _SLACK * float(np.sqrt(np.finfo(kind).eps))
+    return min(_SLACK * float(np.sqrt(np.finfo(kind).eps)), _MOST_SLACK)
 
 
 def _positive(array: Array) -> Fault | None:

@@ -72,7 +72,7 @@ class _Lowering:
 
     def _parameter(self, tensor: Input) -> Parameter:
         shape, dtype = resolve(tensor.sizes, self._plan.sizes), self._arrays[tensor.name]
-        register = self._emitter.parameter(tensor)
+        register = self._emitter.parameter(tensor, shape)
         self._values[tensor] = Value(Ref(register), shape, dtype, tuple(range(len(shape))), row_major=not shape)
         return Parameter(tensor, register, shape, dtype)
 

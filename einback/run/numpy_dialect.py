@@ -20,6 +20,7 @@ from einback.run.steps import (
     Negative,
     Ref,
     Run,
+    Sliced,
     Statement,
     Template,
     Transposed,
@@ -35,7 +36,7 @@ _UFUNCS = {"+": "np.add", "-": "np.subtract", "*": "np.multiply", "/": "np.divid
 
 
 def statement(step: Statement, name: Name) -> str:
-    """One line of source; `name` gives the variable of a register."""
+    """One statement of source, a line but for loops; `name` gives the variable of a register."""
     match step:
         case Assign(target, value, None):
             return f"{name(target)} = {_bare(expression(value, name))}"
@@ -48,7 +49,24 @@ def statement(step: Statement, name: Name) -> str:
             return expression(call, name)
         case Free(registers):
             return f"del {', '.join(dict.fromkeys(map(name, registers)))}"
+        case Sliced():
+            return _sliced(step, name)
     raise TypeError(f"unknown statement {type(step).__name__}")
+
+
+def _sliced(step: Sliced, name: Name) -> str:
+    """A loop over slices of rows, so that the left matrix is never there as a whole."""
+    target, k = name(step.target), name(step.index)
+    rows = f"[{k} : {k} + {step.step}]"
+    left = expression(step.left, lambda register: name(register) + rows)
+    dtype = expression(DTypeName(step.dtype), name)
+    return "\n".join(
+        [
+            f"{target} = np.empty({step.shape}, dtype={dtype})",
+            f"for {k} in range(0, {step.shape[0]}, {step.step}):",
+            f"    np.matmul({left}, {expression(step.right, name)}, out={target}{rows})",
+        ]
+    )
 
 
 def _in_place(target: str, value: Expr, into: int, name: Name) -> str:

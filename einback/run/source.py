@@ -11,6 +11,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from einback.errors import CompileError
@@ -19,7 +20,7 @@ from einback.plan.dtypes import DType
 from einback.rules.scalar import TABLE
 from einback.run.names import Namer, identifier
 from einback.run.numpy_dialect import expression, statement
-from einback.run.steps import Assign, Block, Routine
+from einback.run.steps import Assign, Block, Routine, Sliced, Statement
 
 __all__ = ["Describe", "Result", "Structure", "Text", "leaves", "write"]
 
@@ -129,8 +130,8 @@ class _Writer:
     def _name_temporaries(self, block: Block) -> None:
         """A temporary whose array the block's result takes over already has its name; others are u1, u2, ..."""
         taken_over = {s.into: s.target for s in block.statements if isinstance(s, Assign) and s.into is not None}
-        free = iter(range(len(block.statements)))
-        for made in reversed([s.target for s in block.statements if isinstance(s, Assign)]):
+        free = count()
+        for made in reversed([register for s in block.statements for register in _made(s)]):
             if made not in self._names:
                 heir = taken_over.get(made)
                 self._names[made] = self._names[heir] if heir is not None else self._temporary(next(free))
@@ -185,6 +186,17 @@ class _Writer:
                 lines.append(f"    {name:<{width}}  {' × '.join(map(str, shape)) or 'scalar'}, {dtype}")
             lines.append("")
         return "\n".join([*lines, "It needs NumPy only. Arrays of other shapes need a file of their own.", ""])
+
+
+def _made(step: Statement) -> tuple[int, ...]:
+    """The registers that a statement makes."""
+    match step:
+        case Assign():
+            return (step.target,)
+        case Sliced():
+            return step.index, step.target
+        case _:
+            return ()
 
 
 def _is_cut(node: Node) -> bool:

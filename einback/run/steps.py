@@ -3,6 +3,7 @@
     routine   ::= parameters, blocks, results
     block     ::= the node that it makes, statements
     statement ::= Assign(target, expression, into) | Fill(view, expression) | Run(expression) | Free(registers)
+                | Sliced(target, left, right)
     expression ::= Ref | Literal | DTypeName | Infix | Negative | Call | Method | Index | Transposed | Template
 
 A register is an array (or a scalar) that a statement makes; its number is its place in `Routine.registers`.
@@ -35,6 +36,7 @@ __all__ = [
     "Register",
     "Routine",
     "Run",
+    "Sliced",
     "Statement",
     "Template",
     "Transposed",
@@ -154,7 +156,23 @@ class Free:
     registers: tuple[int, ...]
 
 
-Statement = Assign | Fill | Run | Free
+@dataclass(frozen=True, slots=True)
+class Sliced:
+    """target = left @ right, made `step` rows at a time; the registers in `left` stand for the rows of their arrays.
+
+    `index` is the register that counts the rows.
+    """
+
+    target: int
+    index: int
+    left: Expr
+    right: Expr
+    shape: tuple[int, ...]
+    dtype: DType
+    step: int
+
+
+Statement = Assign | Fill | Run | Free | Sliced
 
 
 @dataclass(frozen=True, slots=True)

@@ -344,7 +344,7 @@ ERRORS: dict[str, Callable[[], Any]] = {
     "greater is not defined for complex tensors": lambda: z > 0,
     "relu is not defined for complex tensors": lambda: eb.program("y[n] = relu(z[n])", z=z),
     "min is not defined for complex tensors": lambda: eb.program("y = min[n](z[n])", z=z),
-    "where is not defined for complex tensors": lambda: eb.where(z, z, w),
+    "the condition of where is complex": lambda: eb.where(z, z, w),
     "hypot is not defined for complex tensors": lambda: eb.hypot(z, w),
     "one of them is complex": lambda: eb.complex(x, z),
     "z cannot be complex and integer": lambda: eb.tensor("z[n]", complex=True, integer=True),

@@ -46,7 +46,7 @@ FORMULAS = [
     ),
     ("s = 2 a sum[i](x[i] + b)", r"s = 2 a \sum_{i} \left(x_{i} + b\right)"),
     ("y[i] = w2 sigma2[i]^2 x[i]", r"y_{i} = {w_{2}} {\sigma_{2}}_{i}^{2} x_{i}"),
-    ("y[i] = abs(x[i])^2", r"y_{i} = \left(\left|x_{i}\right|\right)^{2}"),
+    ("y[i] = abs(x[i])^3", r"y_{i} = \left(\left|x_{i}\right|\right)^{3}"),
 ]
 
 

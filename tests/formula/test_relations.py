@@ -46,8 +46,8 @@ def _total(node: Node) -> Node:
         ),
         (CAUSAL, "R[q,k] = where(q >= k, S[q,k], -inf)"),
         (einsum([X, FLAT], ["nab", "fab"], "nf"), "R[b,(c h)] = x[b,c,h]"),
-        (einsum([Input("V", ("n", "c*h"), ()), FLAT], ["nf", "fab"], "nab"), "R[n,c,h] = V[n,(c h)]"),
-        (einsum([X, Window("h", ("i",), (-3,), 5)], ["bcp", "pi"], "bci"), "R[b,c,i] = x[b,c,-3*i+5]"),
+        (einsum([Input("V", ("n", "c*h"), ()), FLAT], ["nf", "fab"], "nab"), "R[n,c:c,h:h] = V[n,(c h)]"),
+        (einsum([X, Window("h", ("i",), (-3,), 5)], ["bcp", "pi"], "bci"), "R[b,c,i:i] = x[b,c,-3*i+5]"),
         (OneHot(TOKEN, "v"), "R[b,t,v] = δ[v,token[b,t]]"),
     ],
 )

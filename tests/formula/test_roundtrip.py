@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from einback.derive.orders import gradient, hessian, jacobian
+from einback.errors import EinbackError
 from einback.formula.index import Names, texts
 from einback.formula.labels import _RESERVED
 from einback.ir.build import add, const, einsum, permute, scale
@@ -16,7 +17,7 @@ from einback.ir.nodes import Input, Map, Node
 from einback.notation.elaborate import elaborate
 from einback.notation.grammar import KNOWN
 from einback.rules.simplify import normalise
-from tests.formula.programs import equal_values, programs, read_back
+from tests.formula.programs import STRUCTURED, equal_values, programs, read_back
 
 
 def check(roots: Sequence[Node]) -> None:
@@ -39,6 +40,18 @@ def test_random_programs(root: Node) -> None:
 @given(st.lists(programs(steps=4), min_size=2, max_size=3))
 def test_random_programs_that_share(roots: list[Node]) -> None:
     check(roots)
+
+
+@given(programs(kinds=STRUCTURED))
+def test_random_programs_of_windows_gathers_masks_and_matrices(root: Node) -> None:
+    """What is read back has the same values. Text has no matrix functions and does not say all sizes: it is refused."""
+    (root,) = normalise([root])
+    try:
+        shown, back = read_back([root])
+    except EinbackError as error:
+        event(f"refused: {type(error).__name__}")
+        return
+    assert equal_values([root], back), shown
 
 
 PROGRAMS = {

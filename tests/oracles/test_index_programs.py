@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
-from hypothesis import assume, given
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 import einback as eb
@@ -74,21 +75,25 @@ def test_values_and_derivatives(program: Program, seed: int):
 
 @given(program=programs(), seed=st.integers(0, 99))
 def test_printed_text_means_the_same(program: Program, seed: int):
-    """What is printed of a program, and of its gradients, is read back as the same values."""
+    """What is printed of a program, and of its gradients, is read back as the same values, or is refused."""
     arrays = program.arrays(seed)
     p = _read(program)
-    given_tensors = {one.name: one for one in p.inputs}
-    again = eb.program(str(p), **given_tensors)
-    names = [line.name for line in program.lines]
-    assume(all(np.abs(value).max(initial=0) < 1e3 for value in program.values(np, ComplexNumpy(), arrays).values()))
-    before = eb.evaluate([p[name] for name in names], **arrays)
-    for name, one, other in zip(names, before, eb.evaluate([again[name] for name in names], **arrays), strict=True):
-        assert_close(other, one, f"{name} of\n{p}\n")
-    loss = _loss({name: p[name] for name in names}, _EINBACK)
-    for x in p.inputs:
+    for line in program.lines:
+        _check_text(p[line.name], arrays)
+    loss = _loss({line.name: p[line.name] for line in program.lines}, _EINBACK)
+    for x in loss.inputs:
         if x.name not in program.below:
-            slope_of = eb.grad(loss, x)
-            text = slope_of.text(name="slope")
-            back = eb.program(text, **{one.name: one for one in slope_of.inputs})["slope"]
-            found = eb.evaluate([slope_of, back], **arrays)
-            assert_close(found[1], found[0], text, 1e-9)
+            _check_text(eb.grad(loss, x), arrays)
+
+
+def _check_text(y: Any, arrays: dict[str, np.ndarray]) -> None:
+    text = y.text(name="result")
+    words = set(re.findall(r"\w+", text))
+    try:
+        back = eb.program(text, **{one.name: one for one in y.inputs if one.name in words})["result"]
+        one, other = eb.evaluate([y, back], **{one.name: arrays[one.name] for one in y.inputs})
+    except eb.EinbackError as error:
+        event(f"refused: {type(error).__name__}")  # text says few sizes
+        return
+    finite = np.isfinite(one) & np.isfinite(other)
+    assert_close(np.where(finite, other, 0), np.where(finite, one, 0), text, 1e-9)

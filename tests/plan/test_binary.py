@@ -1,4 +1,4 @@
-"""Programs cut into pairs: same values, one of four kinds of Einsum, and shared where it can be."""
+"""Programs cut into pairs: same values, one of a few kinds of Einsum, and shared where it can be."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,8 @@ from einback.ir.verify import verify
 from einback.ir.walk import postorder
 from einback.plan.binary import binary
 from einback.plan.plan import make_plan
-from einback.plan.views import is_view
+from einback.plan.views import is_view, relation_at
+from einback.rules.relations import is_relation
 from tests.interpreter import evaluate
 from tests.run.random_programs import arrays_for, programs
 
@@ -27,6 +28,8 @@ def kind(node: Einsum) -> str:
     distinct = all(len(set(labels)) == len(labels) for labels in arrays)
     if is_view(node):
         return "view"
+    if relation_at(node) is not None:  # one relation, beside one tensor or none
+        return "related" if len(arrays) <= 2 and sum(map(is_relation, node.operands)) == 1 else "?"
     if len(set(node.out)) < len(node.out):
         return "embedding" if len(arrays) <= 1 and distinct and set(node.out) == set(range(len(node.sizes))) else "?"
     if len(arrays) == 1:
