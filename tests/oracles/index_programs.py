@@ -312,8 +312,12 @@ class _Draw:
     def place_within(self, length: int) -> Place:
         """A position on an axis that exists."""
         fitting = [index for index, own in LENGTHS.items() if own == length]
-        kinds = ["bare", "bare"] * bool(fitting) + ["affine", "gather"]
+        inside = [index for index, own in LENGTHS.items() if own <= length]
+        kinds = ["bare", "bare"] * bool(fitting) + ["inside", "inside"] * bool(inside) + ["affine", "gather"]
         match self.pick(kinds):
+            case "inside":
+                index = self.pick(inside)
+                return Affine(((index, 1),), self.draw(st.integers(0, length - LENGTHS[index])), length)
             case "bare":
                 return Bare(self.pick(fitting), length)
             case "gather":

@@ -227,7 +227,7 @@ def test_e5_a_batch_of_images_flattened(channels: int):
     assert flat.shape == (2, channels * 64)
     assert np.array_equal(flat, x.reshape(2, -1))
     dX = eb.grad(p["L"], p["X"])
-    assert str(dX) == "dX[b,c,h,w] = R[b,o] W[(c h w),o]"
+    assert str(dX) == "dX[b,c:c,h:h,w:w] = R[b,o] W[(c h w),o]"
     assert_close(eb.evaluate(dX, X=x, W=W, R=R), (R @ W.T).reshape(x.shape), "E5")
 
 

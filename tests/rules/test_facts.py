@@ -58,7 +58,7 @@ SIMPLER: dict[str, tuple[Callable[[Any], eb.Tensor], str]] = {
     ),
     "functions": (
         lambda t: eb.einsum("ij,j->i", eb.exp(2 * t.S), t.x) - eb.einsum("ji,j->i", eb.exp(2 * t.S), t.x),
-        "y[i] = 0",
+        "y[i:n] = 0",
     ),
     "quadratic form": (lambda t: eb.grad(eb.einsum("i,ij,j->", t.x, t.S, t.x), t.x), "dx[n] = 2 S[n,i] x[i]"),
     "diagonal": (lambda t: t.D @ t.x, "y[n] = D[n,n] x[n]"),
@@ -68,7 +68,7 @@ SIMPLER: dict[str, tuple[Callable[[Any], eb.Tensor], str]] = {
     "rotation and back": (lambda t: t.Q.T @ (t.Q @ t.x), "y[n'] = x[n']"),
     "back and rotation": (lambda t: t.Q @ (t.Q.T @ t.A), "y[n,n'] = A[n,n']"),
     "length": (lambda t: eb.sum((t.Q @ t.x) ** 2), "y = x[n]²"),
-    "no rotation": (lambda t: eb.einsum("ij,kj->ik", t.Q, t.Q), "y[i,k] = δ[i,k]"),
+    "no rotation": (lambda t: eb.einsum("ij,kj->ik", t.Q, t.Q), "y[i:n,k] = δ[i,k]"),
     "a square stays": (lambda t: t.Q @ t.Q @ t.x, "y[n] = Q[n,n'] Q[n',n''] x[n'']"),
     "inverse": (lambda t: eb.linalg.inv(t.Q) @ t.x, "y[n] = x[n'] Q[n',n]"),
     "modulus": (lambda t: abs(t.p) + eb.relu(t.p), "y[n] = 2 p[n]"),
