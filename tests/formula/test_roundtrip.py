@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from einback.derive.orders import gradient, hessian, jacobian
@@ -42,6 +42,7 @@ def test_random_programs_that_share(roots: list[Node]) -> None:
     check(roots)
 
 
+@settings(max_examples=100)
 @given(programs(kinds=STRUCTURED))
 def test_random_programs_of_windows_gathers_masks_and_matrices(root: Node) -> None:
     """What is read back has the same values. Text has no matrix functions and does not say all sizes: it is refused."""

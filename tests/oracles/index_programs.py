@@ -302,7 +302,9 @@ class _Draw:
             line = self.pick(defined)
             lengths = [math.prod(self.program.lengths[index] for index in axis) for axis in line.left]
             return Read(line.name, tuple(self.place_within(length) for length in lengths))
-        name = self.pick([f"x{len(self.program.shapes)}", *(n for n in self.program.shapes if n not in self.program.below)])
+        name = self.pick(
+            [f"x{len(self.program.shapes)}", *(n for n in self.program.shapes if n not in self.program.below)]
+        )
         if name in self.program.shapes:
             return Read(name, tuple(self.place_within(length) for length in self.program.shapes[name]))
         places = tuple(self.place(name) for _ in range(self.draw(st.integers(1, 3))))

@@ -210,9 +210,9 @@ def _mask_text(x: Any, mask: Mask) -> Any:
     names = _AXES[: x.ndim]
     other = mask.number if mask.other is None else names[mask.other]
     own = ",".join(names)
-    return eb.program(
-        f"y[{own}] = where({names[mask.axis]} {mask.comparison} {other}, x[{own}], {mask.fill})", x=x
-    )["y"]
+    return eb.program(f"y[{own}] = where({names[mask.axis]} {mask.comparison} {other}, x[{own}], {mask.fill})", x=x)[
+        "y"
+    ]
 
 
 def _causal_text(x: Any, axes: tuple[int, int]) -> Any:

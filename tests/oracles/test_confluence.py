@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import einback as eb
@@ -100,6 +100,7 @@ def _shuffled(program: Program, rng: random.Random) -> Any:
     return eb.program(text, **tensors, **program.sizes)
 
 
+@settings(max_examples=60)
 @given(program=programs(), seed=st.integers(0, 10**6))
 def test_shuffled_index_text_has_one_normal_form(program: Program, seed: int):
     """Convolutions, gathers, groups and masks; axes that are reduced together keep the order they are written in."""

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import numpy as np
-from hypothesis import assume, event, given
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 import einback as eb
@@ -34,6 +34,7 @@ def _loss(values: dict[str, Any], functions: Any) -> Any:
 _EINBACK = {"sin": eb.sin, "sum": lambda x, how: eb.sum(x), "add": lambda x, y: x + y}
 
 
+@settings(max_examples=60)
 @given(program=programs(), seed=st.integers(0, 99))
 def test_values_and_derivatives(program: Program, seed: int):
     arrays = program.arrays(seed)
@@ -73,6 +74,7 @@ def test_values_and_derivatives(program: Program, seed: int):
         assert_close(one / scale, other / scale, "the interpreter", 1e-9)
 
 
+@settings(max_examples=60)
 @given(program=programs(), seed=st.integers(0, 99))
 def test_printed_text_means_the_same(program: Program, seed: int):
     """What is printed of a program, and of its gradients, is read back as the same values, or is refused."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import einback as eb
@@ -36,6 +36,7 @@ def _agrees(found: eb.Structured, dense: Any, rows: int) -> None:
 
 
 @each_kind
+@settings(max_examples=60)
 @given(data=st.data())
 def test_hessian_blocks(kinds: Any, data: st.DataObject):
     case = draw_case(data, kinds)
@@ -50,6 +51,7 @@ def test_hessian_blocks(kinds: Any, data: st.DataObject):
 
 
 @each_kind
+@settings(max_examples=60)
 @given(data=st.data())
 def test_jacobians(kinds: Any, data: st.DataObject):
     case = draw_case(data, kinds)
