@@ -79,6 +79,34 @@ def test_gradients_of_samples_and_their_norms() -> None:
     assert eb.compile(norms).plan(large).peak_bytes < 8 * 64 * 300 * 20
 
 
+def test_diagonals_of_the_curvature_of_a_hidden_layer() -> None:
+    """Of the first layer's Hessian, Gauss-Newton matrix and J'J: no array with the axes of samples and weights."""
+    X, Y, V, b, W = eb.tensors("X[n,d] Y[n,c] V[d,h] b[h] W[h,c]")
+    Z = eb.tanh(X @ V + b) @ W
+    loss = -eb.sum(Y * eb.log_softmax(Z, axis=1))
+    J = eb.jacobian(Z, V)
+    diagonals = {
+        "Hessian": (eb.hessian(loss, V), "dhdh->dh"),
+        "Gauss-Newton": (eb.gauss_newton(loss, Z, V), "dhdh->dh"),
+        "trace": (eb.hessian(loss, V), "dhdh->"),
+    }
+    small = {"X": RNG.normal(size=(4, 3)), "Y": np.eye(5)[[0, 2, 4, 1]], "V": RNG.normal(size=(3, 2)),
+             "b": RNG.normal(size=2), "W": RNG.normal(size=(2, 5))}  # fmt: skip
+    n, d, h, c = 64, 200, 100, 10
+    large = {"X": np.ones((n, d)), "Y": np.ones((n, c)), "V": np.ones((d, h)), "b": np.ones(h), "W": np.ones((h, c))}
+    forward = 2 * n * d * h
+    for matrix, spec in diagonals.values():
+        dense, found = eb.evaluate([matrix, eb.einsum(spec, matrix)], **small)
+        np.testing.assert_allclose(found, np.einsum(spec, dense), rtol=1e-10, atol=1e-13)
+        assert flops(eb.einsum(spec, matrix), **large) < 4 * forward
+        assert eb.compile(eb.einsum(spec, matrix)).plan(large).peak_bytes < 8 * 4 * n * h * c
+    squares = eb.einsum("ncdh,ncdh->dh", J, J)
+    read = {name: small[name] for name in "XVbW"}
+    slopes, found = eb.evaluate([J, squares], **read)
+    np.testing.assert_allclose(found, (slopes**2).sum(axis=(0, 1)), rtol=1e-11)
+    assert flops(squares, **{name: large[name] for name in "XVbW"}) < 2.5 * forward
+
+
 def test_blocks_of_several_tensors() -> None:
     X, Y, W, b = eb.tensors("X[n,d] Y[n,c] W[d,c] b[c]")
     loss = -eb.sum(Y * eb.log_softmax(X @ W + b, axis=1))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 __all__ = ["Program", "programs"]
 
-LENGTHS = {"i": 2, "j": 3, "k": 2, "l": 3, "u": 2, "v": 3}  # of the indices that every place may use
+LENGTHS = {"i": 2, "j": 3, "k": 4, "l": 3, "u": 2, "v": 3}  # of the indices that every place may use
 _MOST_TERMS = 3000  # of the grid of a product
 
 Env = Mapping[str, np.ndarray]  # the value of each index, over the grid
@@ -208,7 +208,7 @@ class Line:
 
 @dataclass
 class Program:
-    """Lines, and the shapes of what they read. `sizes` are given to einback, the lengths of the other indices follow."""
+    """Lines, and the shapes of what they read. `sizes` are given to einback, other lengths follow."""
 
     lines: list[Line] = field(default_factory=list)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -260,10 +260,13 @@ class _Draw:
         return self.program
 
     def line(self, name: str) -> Line:
-        wrap = self.pick(("", "", "tanh", "sin", "max", "logsumexp"))
-        products = [self.product() for _ in range(1 if wrap else self.pick((1, 1, 2)))]
+        wrap = self.pick(("", "", "view", "tanh", "sin", "max", "logsumexp"))
+        if wrap == "view":
+            products, wrap = [Product(1, (self.read(),))], ""
+        else:
+            products = [self.product() for _ in range(1 if wrap else self.pick((1, 1, 2)))]
         seen = list(products[0].indices)
-        left = self.draw(st.permutations([index for index in seen if self.draw(st.booleans())][:4]))
+        left = self.draw(st.permutations([index for index in seen if self.pick((True, True, False))][:4]))
         axes = [(index,) for index in left]
         if len(left) > 1 and set(left[:2]) <= LENGTHS.keys() and self.pick((True, False, False)):
             axes[:2] = [tuple(left[:2])]

@@ -25,6 +25,7 @@ K = X.T @ X + I
 diag, diags = eb.einsum("i->ii", d), eb.einsum("bi->bii", D)
 N = A.size("n")
 
+
 def over(matrix):
     return eb.einsum("ij,b->bij", matrix, eb.ones("[b]"))
 
