@@ -1,7 +1,7 @@
 """Whole models, written twice: as index text, and as a JAX function of arrays with the same names.
 
-Sizes are small and all different, so that axes which change places show. Activations are smooth but for the network
-`convolution`, whose rectifier and maxima have one-sided derivatives only where arrays are drawn with measure zero.
+Sizes are small and mostly different, so that axes which change places show. Arrays are random, and so away from the
+kinks of the rectifier and of maxima.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import einback as eb
 from einback.rules.simplify import normalise
-from tests.oracles.index_programs import Program, programs
+from tests.oracles.index_programs import programs
+from tests.oracles.index_text import Program
 
 _DECLARED = "A[n,n] B[n,m] C[m,n] u[n] v[m] w[n] s[]"
 _MADE = "V[n,n] M[n,n] R[n,m] d[]"  # an inverse, a mask, rows looked up, a determinant

@@ -13,7 +13,8 @@ import einback as eb
 from tests.interpreter import evaluate
 from tests.oracles.compare import assert_close
 from tests.oracles.complex_step import ComplexNumpy, gradients, slope
-from tests.oracles.index_programs import Program, programs
+from tests.oracles.index_programs import programs
+from tests.oracles.index_text import Program
 
 _H = 1e-5
 
