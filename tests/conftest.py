@@ -1,14 +1,19 @@
-"""Settings that all tests share: how hard Hypothesis searches.
+"""What all tests share: how hard Hypothesis searches, and what happens where JAX is missing.
 
     HYPOTHESIS_PROFILE=default   60 examples a test, the same ones every time
     HYPOTHESIS_PROFILE=ci        1,000 examples a test, the same ones every time, so that a commit keeps its verdict
     HYPOTHESIS_PROFILE=explore   1,000 other examples at every run, for whoever hunts
 
 A test that says how many examples it wants keeps its own number.
+
+Tests marked `oracle` skip where JAX is missing, and fail instead where `EINBACK_REQUIRE_ORACLE=1` says that it must
+be there.
 """
 
+import importlib.util
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 _SHARED = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -17,3 +22,12 @@ settings.register_profile("default", max_examples=60, derandomize=True, **_SHARE
 settings.register_profile("ci", max_examples=1000, derandomize=True, print_blob=True, **_SHARED)
 settings.register_profile("explore", max_examples=1000, derandomize=False, print_blob=True, **_SHARED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True)
+def _oracle(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("oracle") is None or importlib.util.find_spec("jax") is not None:
+        return
+    if os.environ.get("EINBACK_REQUIRE_ORACLE") == "1":
+        pytest.fail("EINBACK_REQUIRE_ORACLE=1, and JAX is not installed")
+    pytest.skip('JAX is not installed: pip install -e ".[oracle]"')

@@ -295,3 +295,13 @@ def test_a_size_is_said_of_an_index_that_is_called_like_it():
     shown = eb.jacobian(conv, K).text()
     assert shown == "y[n:n,u:u] = v[n+u-1]"
     assert eb.program(shown, v=v)["y"].shape == ("n", "u")
+
+
+def test_a_view_with_its_axes_in_another_order_is_gathered_from():
+    X, t = eb.tensor("X[6,3]"), eb.tensor("t[2]", integer=True)
+    text = "y[i:2,j:2] = sum[k:3,l:4](X[i+j+2,k] δ[k,3*i-l+3])\nh[i,q] = y[i,t[q]]"
+    moved = eb.jvp(eb.program(text, X=X, t=t)["h"], {X: eb.tensor("V[6,3]")})
+    arrays = {"t": np.array([1, 1]), "V": np.arange(18.0).reshape(6, 3)}
+    np.testing.assert_array_equal(eb.evaluate(moved, **arrays), [[30, 30], [0, 0]])
+    again = eb.program(moved.text(name="h"), V=eb.tensor("V[6,3]"), t=t)["h"]
+    np.testing.assert_array_equal(eb.evaluate(again, **arrays), [[30, 30], [0, 0]])

@@ -52,8 +52,8 @@ class Structured:
     >>> J = slope(X=np.ones((1000, 20)), W=np.ones((20, 50)))
     >>> J
     <Structured float64 [1000,50,20,50]: δ[m,m'] X[n,d], 160,000 bytes>
-    >>> J.matvec(np.ones((20, 50))).shape, J.to_scipy().shape, J.to_scipy().nnz
-    ((1000, 50), (50000, 1000), 1000000)
+    >>> J.matvec(np.ones((20, 50))).shape, J.dense().shape
+    ((1000, 50), (1000, 50, 20, 50))
     """
 
     form: Form

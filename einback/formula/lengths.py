@@ -3,49 +3,51 @@
 An index that some axis is read under has the axis's size. One that stands in computed positions alone has as many
 values as fit (the range rule, `einback.notation.ranges`), if all others of these positions are known, and one in none
 is as large as it is called. Where none of this says its size, that stands behind it, on the left or in the bracket of
-its reduction. Equal names with other primes are of one size, which is written once.
+its reduction. It is said once: names that are equal but for primes have one size in all lines of a text, and so have
+the indices of an axis where its tensor is defined and where it is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-from einback.formula.tree import Affine, Eye, Group, Index, Place, Ref, Tree, carried, subtrees
+from einback.formula.tree import Affine, Eye, Index, Place, Ref, Tree, carried, subtrees
 from einback.ir.extents import is_formula, negative, plus, product, quotient
 from einback.ir.sizes import Size
 
-__all__ = ["plain_reads", "written_sizes"]
+__all__ = ["written_sizes"]
 
 Part: TypeAlias = tuple[Tree, tuple[Place, ...]]
+Names: TypeAlias = Mapping[Index, str]
 
 
-def plain_reads(body: Tree, chosen: Mapping[Index, str], besides: Container[str] = ()) -> set[str]:
-    """The names, less their primes, of the indices that axes of tensors, `besides` some, are read under."""
-    tensors = (one.indices for one, _ in _parts(body) if isinstance(one, Ref) and one.name not in besides)
-    return {_base(chosen[index]) for places in tensors for index in _plain(places)}
+class Line(Protocol):
+    """name[left] = body, with the names of all its indices."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def left(self) -> tuple[Place, ...]: ...
+    @property
+    def body(self) -> Tree: ...
+    @property
+    def chosen(self) -> Names: ...
 
 
-def written_sizes(body: Tree, chosen: Mapping[Index, str], inputs: Set[str]) -> dict[Index, Size]:
-    """The indices of a statement whose sizes the text has to say. Of a formula nothing can be said: it is a rule's.
-
-    `inputs` names the indices that axes of inputs are read under in any statement. Those of other tensors are settled
-    where these are defined.
-    """
-    parts = list(_parts(body))
-    names = _classes(parts, chosen)
-    computed = {names[index] for _, around in parts for place in around for index in carried(place)
-                if isinstance(place, Affine | Group)}  # fmt: skip
-    called = {names[index] for index in chosen if _base(chosen[index]) == index.size} - computed
-    read = inputs | plain_reads(body, chosen)
-    known = called | {names[index] for index in chosen if _base(chosen[index]) in read}
+def written_sizes(lines: Sequence[Line]) -> dict[Index, Size]:
+    """The indices of a text whose sizes it has to say. Of a formula nothing can be said: it is a rule's."""
+    chosen = {index: line.chosen[index] for line in lines for place in line.left for index in carried(place)}
+    chosen |= {index: name for line in lines for index, name in line.chosen.items()}
+    defined = {line.name: line.left for line in lines}
+    parts = [part for line in lines for part in _parts(line.body)]
+    names = _classes(parts, chosen, defined)
+    known = _known(parts, chosen, names, defined)
     ruled = {names[index] for index in chosen if is_formula(index.size)}
     first = {names[index]: index for index in reversed([*chosen])}  # those on the left before others
     waiting = {name: first[name] for name in [*dict.fromkeys(names.values())][::-1] if name not in known | ruled}
-    told = [place for one, around in parts if isinstance(one, Ref) for place in around if isinstance(place, Affine)]
-    deltas = [place for one, around in parts if isinstance(one, Eye) for place in around if isinstance(place, Affine)]
-    rule = _Rule(names, told, deltas)
+    rule = _Rule([*_uses(parts, Ref, names, defined)], [*_uses(parts, Eye, names, defined)])
     found: dict[Index, Size] = {}
     while waiting:
         everything = {*known, *ruled, *waiting}
@@ -70,16 +72,12 @@ def _parts(tree: Tree) -> Iterator[Part]:
         stack.extend(reversed(subtrees(part)))
 
 
-def _plain(places: Iterable[Place]) -> Iterator[Index]:
-    return (place for place in places if isinstance(place, Index))
-
-
 def _base(name: str) -> str:
     return name.rstrip("'")
 
 
-def _classes(parts: Iterable[Part], chosen: Mapping[Index, str]) -> dict[Index, str]:
-    """A name for each index, that of all indices of its size: equal but for primes, or on one delta."""
+def _classes(parts: Iterable[Part], chosen: Names, defined: Mapping[str, Sequence[Place]]) -> dict[Index, str]:
+    """A name for each index, that of all indices of its size: equal but for primes, or on one delta or one axis."""
     same: dict[str, str] = {}
 
     def find(name: str) -> str:
@@ -88,52 +86,73 @@ def _classes(parts: Iterable[Part], chosen: Mapping[Index, str]) -> dict[Index, 
         return name
 
     for one, around in parts:
-        if isinstance(one, Eye) and len(pair := [find(_base(chosen[place])) for place in _plain(around)]) == 2:
-            if pair[0] != pair[1]:
-                same[pair[1]] = pair[0]
+        pairs = zip(around, defined.get(one.name, ()), strict=False) if isinstance(one, Ref) else [around]
+        for a, b in pairs:
+            if isinstance(a, Index) and isinstance(b, Index):
+                root, other = find(_base(chosen[a])), find(_base(chosen[b]))
+                if root != other:
+                    same[other] = root
     return {index: find(_base(name)) for index, name in chosen.items()}
+
+
+def _known(parts: Sequence[Part], chosen: Names, names: Names, defined: Mapping[str, Sequence[Place]]) -> set[str]:
+    """What axes of inputs are read under, and what is called as its size and stands in no computed position."""
+    inputs = [around for one, around in parts if isinstance(one, Ref) and one.name not in defined]
+    computed = [place for _, around in parts for place in around if not isinstance(place, Index)]
+    called = {names[index] for index in chosen if _base(chosen[index]) == index.size}
+    called -= {names[index] for place in computed for index in carried(place)}
+    return called | {names[place] for around in inputs for place in around if isinstance(place, Index)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A computed position that says something of sizes: no step is negative."""
+
+    place: Affine
+    steps: tuple[tuple[str, int, Size], ...]  # of each index: its name, its step, its size
+    needs: frozenset[str]  # what has to be known of it, the length of its axis too
+
+
+def _uses(
+    parts: Iterable[Part], kind: type[Tree], names: Names, defined: Mapping[str, Sequence[Place]]
+) -> Iterator[_Use]:
+    for one, around in parts:
+        if not isinstance(one, kind):
+            continue
+        left = defined.get(one.name, ()) if isinstance(one, Ref) else ()
+        for axis, place in enumerate(around):
+            if isinstance(place, Affine) and isinstance(place.offset, int):
+                pairs = list(zip(place.places, place.steps, strict=True))
+                steps = tuple((names[index], step, index.size) for index, step in pairs
+                              if isinstance(index, Index) and isinstance(step, int) and step > 0)  # fmt: skip
+                if len(steps) == len(pairs):
+                    axes = (names[index] for index in (carried(left[axis]) if left else ()))
+                    yield _Use(place, steps, frozenset({*(name for name, _, _ in steps), *axes}))
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
     """The range rule: what the positions of tensors, or else those of deltas, leave to the indices of a name."""
 
-    names: Mapping[Index, str]
-    told: Sequence[Affine]
-    deltas: Sequence[Affine]
+    told: Sequence[_Use]
+    deltas: Sequence[_Use]
 
     def bound(self, name: str, known: Iterable[str]) -> Size | None:
         """How many values fit; None where that is not said, or hangs on what is not known."""
-        for places in (self.told, self.deltas):
-            bounds = [
-                self._room(name, place) if {*self._around(place)} <= {name, *known} else None
-                for place in places
-                if name in self._around(place) and self._counts(place)
-            ]
-            if bounds:
-                return None if None in bounds else _least([bound for bound in bounds if bound is not None])
+        for uses in (self.told, self.deltas):
+            own = [use for use in uses if any(one == name for one, _, _ in use.steps)]
+            if own:
+                ready = all(use.needs <= {name, *known} for use in own)
+                return _least([_room(name, use) for use in own]) if ready else None
         return None
 
-    def _around(self, place: Affine) -> list[str]:
-        return [self.names[index] for index in carried(place)]
 
-    def _counts(self, place: Affine) -> bool:
-        """Whether a position says anything of sizes: no step is negative."""
-        numbers = [step for step in (*place.steps, place.offset) if isinstance(step, int)]
-        indices = len(set(_plain(place.places)))
-        return indices == len(place.places) == len(numbers) - 1 and min(numbers[:-1], default=0) > 0
-
-    def _room(self, name: str, place: Affine) -> Size:
-        steps = list(zip(_plain(place.places), map(_whole, place.steps), strict=True))
-        others = [product(step, plus(index.size, -1)) for index, step in steps if self.names[index] != name]
-        offset = _whole(place.offset)
-        room = plus(place.size, -1, 2 * max(-offset, 0), -max(offset, 0), *map(negative, others))
-        return plus(quotient(room, sum(step for index, step in steps if self.names[index] == name)), 1)
-
-
-def _whole(size: Size) -> int:
-    assert isinstance(size, int)
-    return size
+def _room(name: str, use: _Use) -> Size:
+    assert isinstance(use.place.offset, int)
+    offset = use.place.offset
+    others = [product(step, plus(size, -1)) for one, step, size in use.steps if one != name]
+    room = plus(use.place.size, -1, 2 * max(-offset, 0), -max(offset, 0), *map(negative, others))
+    return plus(quotient(room, sum(step for one, step, _ in use.steps if one == name)), 1)
 
 
 def _least(bounds: Sequence[Size]) -> Size | None:

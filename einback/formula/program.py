@@ -6,12 +6,12 @@ before what they use), under which names, with which indices.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from einback.formula.forms import sizes_of, walk
 from einback.formula.labels import tensor_names
-from einback.formula.lengths import plain_reads, written_sizes
+from einback.formula.lengths import written_sizes
 from einback.formula.names import IndexNames, Names
 from einback.formula.naming import name_indices
 from einback.formula.outline import definitions
@@ -86,15 +86,13 @@ def arrange(
         results.append(writer.statement(root, name, rim.free, again))
     where = [writer.statement(node, named[node], writer.met.get(node, ())) for node in reversed(defined)]
     if not inline:
-        lines = {one.name for one in (*results, *where)}
-        inputs = {name for one in (*results, *where) for name in plain_reads(one.body, one.chosen, besides=lines)}
-        results, where = ([_sized(one, inputs) for one in statements] for statements in (results, where))
+        said = written_sizes([*results, *where])
+        results, where = ([_sized(one, said) for one in statements] for statements in (results, where))
     return Program(tuple(results), tuple(where), index_names)
 
 
-def _sized(statement: Statement, inputs: Set[str]) -> Statement:
+def _sized(statement: Statement, sizes: Mapping[Index, Size]) -> Statement:
     """A statement with the sizes that it has to say; those of sums stand in brackets, and then all sums have theirs."""
-    sizes = written_sizes(statement.body, statement.chosen, inputs)
     said = not sizes.keys().isdisjoint(summed(statement.body))
     return replace(statement, body=bracketed(statement.body) if said else statement.body, sizes=sizes)
 

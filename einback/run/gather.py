@@ -29,13 +29,11 @@ def check(emitter: Emitter, ids: Value, size: int, name: str) -> None:
 def gather(emitter: Emitter, term: Term, ids: Term, place: int, out: Labels, *, lengths: Sequence[int]) -> Value:
     """x[.., ids[..], ..] over the axes `out`; `place` is the label of the axis that the ids point into."""
     value, labels = term.value, list(term.labels)
-    k = labels.index(place)
-    axis = value.axes[k]
-    if axis is None:  # what only repeats is the same wherever ids point
+    if value.axes[labels.index(place)] is None:  # what only repeats is the same wherever ids point
         return spread(value, labels, out)
     shared = [label for label in ids.labels if label in labels]
     if not shared and None not in value.axes:
-        return spread(_taken(emitter, value, axis, ids, lengths), _labels_after(term, axis, ids), out)
+        return _taken(emitter, Term(emitter.inline(value), term.labels), ids, place, out, lengths=lengths)
     rest = [label for label in labels if label not in (*shared, place)]
     whole = dense(emitter.settled(value), [lengths[label] for label in labels])
     order = [*shared, place, *rest]
@@ -47,20 +45,17 @@ def gather(emitter: Emitter, term: Term, ids: Term, place: int, out: Labels, *, 
     return spread(made, natural, out)
 
 
-def _taken(emitter: Emitter, value: Value, axis: int, ids: Term, lengths: Sequence[int]) -> Value:
-    """The array with an axis replaced by those of the ids."""
-    value = emitter.inline(value)
+def _taken(emitter: Emitter, term: Term, ids: Term, place: int, out: Labels, *, lengths: Sequence[int]) -> Value:
+    """The array with the axis of `place` replaced by those of the ids."""
+    value = term.value
+    at = {own: label for label, own in zip(term.labels, value.axes, strict=True)}
+    labels = [at[k] for k in range(len(at))]  # of the array's axes
+    axis = labels.index(place)
     pointers = _pointers(emitter, ids, ids.labels, lengths)
     shape = (*value.shape[:axis], *(lengths[label] for label in ids.labels), *value.shape[axis + 1 :])
     expr = Method(value.expr, "take", (pointers,), (("axis", Literal(axis)),))
-    return array(expr, shape, value.dtype, row_major=True)
-
-
-def _labels_after(term: Term, axis: int, ids: Term) -> list[int]:
-    """The labels of that array's axes."""
-    at = {own: label for label, own in zip(term.labels, term.value.axes, strict=True)}
-    own = [at[k] for k in range(len(at))]
-    return [*own[:axis], *ids.labels, *own[axis + 1 :]]
+    made = array(expr, shape, value.dtype, row_major=True)
+    return spread(made, [*labels[:axis], *ids.labels, *labels[axis + 1 :]], out)
 
 
 def _pointers(emitter: Emitter, ids: Term, order: Labels, lengths: Sequence[int]) -> Expr:

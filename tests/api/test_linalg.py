@@ -138,7 +138,7 @@ SECOND = {
 }
 
 
-@pytest.mark.skipif(jax is None, reason="JAX is not installed")
+@pytest.mark.oracle
 @pytest.mark.parametrize("name", SECOND)
 def test_hessians_are_those_of_jax(name):
     y, function = SECOND[name]

@@ -162,7 +162,7 @@ JAX_FUNCTIONS = {
 }
 
 
-@pytest.mark.skipif(jax is None, reason="JAX is not installed")
+@pytest.mark.oracle
 @pytest.mark.parametrize("fn", JAX_FUNCTIONS)
 def test_jacobians_and_hessians_are_those_of_jax(fn):
     a = draw(fn, (3, 3), seed=1)
