@@ -1,4 +1,4 @@
-"""The reference's own modules are importable here, JAX is an oracle, and formulas are pinned in goldens/.
+"""The reference's own modules are importable here, and formulas are pinned in goldens/.
 
 EINBACK_REWRITE_GOLDENS=1 writes the goldens anew.
 """
@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from tests.oracles.conftest import _oracle  # noqa: F401 (a fixture)
 
 _FOLDER = Path(__file__).parent / "goldens"
 
