@@ -1,7 +1,7 @@
 """An oracle for programs: a slow interpreter of nodes, one NumPy call a node, independent of `einback.run`.
 
 `evaluate(roots, arrays)` binds the sizes from the arrays' shapes and returns the value of each root. Sums of
-products go operand by operand through `np.einsum`, for object arrays of exact integers as well.
+products go operand by operand, the smallest product first, through `np.einsum`, for object arrays of exact integers as well.
 """
 
 from __future__ import annotations
@@ -34,6 +34,12 @@ from einback.ir.nodes import (
 from einback.ir.sizes import Classes, Equality, Size
 from einback.ir.walk import inputs_of, postorder
 from einback.rules.scalar import TABLE
+
+_MOST = 20_000_000  # entries of an array: relations are matrices here
+
+
+class TooLargeError(Exception):
+    """The interpreter would need an array of too many entries."""
 
 
 def evaluate(
@@ -122,10 +128,21 @@ def _number(value: Number) -> Any:
 def _einsum(arrays: list[np.ndarray], labels: Sequence[Sequence[int]], out: Sequence[int]) -> np.ndarray:
     left: np.ndarray = np.asarray(1)
     own: list[int] = []
-    for k, (array, more) in enumerate(zip(arrays, labels, strict=True)):
-        later = {label for rest in labels[k + 1 :] for label in rest} | set(out)
-        kept = [label for label in dict.fromkeys([*own, *more]) if label in later]
-        left, own = _product(left, own, array, more, kept), kept
+    sizes = {
+        label: n for array, own in zip(arrays, labels, strict=True) for n, label in zip(array.shape, own, strict=True)
+    }
+    waiting = list(zip(arrays, labels, strict=True))
+    while waiting:  # the operand next that leaves the smallest product
+        after = []
+        for k, (_, more) in enumerate(waiting):
+            later = {label for j, (_, rest) in enumerate(waiting) if j != k for label in rest} | set(out)
+            after.append([label for label in dict.fromkeys([*own, *more]) if label in later])
+        entries = [math.prod(sizes[label] for label in kept) for kept in after]
+        k = entries.index(min(entries))
+        if entries[k] > _MOST:
+            raise TooLargeError(f"a product of {entries[k]} entries")
+        array, more = waiting.pop(k)
+        left, own = _product(left, own, array, more, after[k]), after[k]
     return _embedded(left, own, out)
 
 

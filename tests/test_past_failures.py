@@ -305,3 +305,11 @@ def test_a_view_with_its_axes_in_another_order_is_gathered_from():
     np.testing.assert_array_equal(eb.evaluate(moved, **arrays), [[30, 30], [0, 0]])
     again = eb.program(moved.text(name="h"), V=eb.tensor("V[6,3]"), t=t)["h"]
     np.testing.assert_array_equal(eb.evaluate(again, **arrays), [[30, 30], [0, 0]])
+
+
+def test_a_group_with_an_index_twice_is_printed_as_one():
+    v = eb.tensor("v[n]")
+    y = eb.program("y[(i i)] = v[i]", v=v)["y"]
+    assert y.text(name="y") == "y[p] = δ[p,(i i)] v[i]"
+    again = eb.program(y.text(name="y"), v=v)["y"]
+    np.testing.assert_array_equal(eb.evaluate(again, v=np.array([3, 5])), [3, 0, 0, 5])

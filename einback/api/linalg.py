@@ -20,8 +20,7 @@ from einback.ir.nodes import Delta, Map, Node, Ones, Window
 from einback.ir.sizes import Equality
 from einback.rules import composite
 from einback.rules.matrix import matrix, matrix_row
-from einback.rules.simplify import normalise
-from einback.rules.symmetry import is_symmetric
+from einback.rules.matrix_functions import matrix_function
 
 __all__ = [
     "Slogdet",
@@ -245,22 +244,8 @@ def _singular_values_norm(x: Tensor, *, nuclear: bool) -> Node:
 def _function(fn: str, a: Operand) -> Tensor:
     """A row of the matrix table, applied to a tensor."""
     x, equalities = _square(fn, a)
-    node = x.node
-    if matrix_row(fn).symmetric:
-        if node.is_complex:
-            raise EinbackError(f"{fn} is not supported for complex matrices")
-        node = _symmetric_part(node)
     names = x.names[: x.ndim - 2 + matrix_row(fn).keeps]
-    return combine(matrix(fn, node), names, [x], equalities=equalities)
-
-
-def _symmetric_part(node: Node) -> Node:
-    """(A + A') / 2, which is A where that is known to be symmetric."""
-    if is_symmetric(normalise([node])[0]):
-        return node
-    batch = tuple(range(node.rank - 2))
-    turned = einsum([node], [(*batch, "i", "j")], (*batch, "j", "i"))
-    return add((node, turned), (Fraction(1, 2), Fraction(1, 2)))
+    return combine(matrix_function(fn, x.node), names, [x], equalities=equalities)
 
 
 def _tensor(fn: str, x: Operand) -> Tensor:

@@ -14,11 +14,13 @@ from itertools import count
 from einback.formula.forms import LogSoftmax, log_softmax, log_softmax_items, parts, softmax, view
 from einback.ir.nodes import Add, Einsum, Map, Node, Reduce
 from einback.rules.composite import AXIS_FUNCTIONS, FUNCTIONS, REDUCTIONS
+from einback.rules.matrix_functions import MATRIX_FUNCTIONS
 from einback.rules.scalar import row
 
 __all__ = ["letters", "tensor_names"]
 
-_RESERVED = frozenset({*FUNCTIONS, *REDUCTIONS, *AXIS_FUNCTIONS, "size", "ones", "delta", "δ", "inf", "pi", "nan"})
+_CALLED = (*FUNCTIONS, *REDUCTIONS, *AXIS_FUNCTIONS, *MATRIX_FUNCTIONS)
+_RESERVED = frozenset({*_CALLED, "size", "ones", "delta", "δ", "inf", "pi", "nan"})
 _ACTIVATIONS = frozenset({"relu", "leaky_relu", "tanh", "softplus", "silu", "gelu", "erf", "maximum", "minimum"})
 
 

@@ -32,9 +32,9 @@ from einback.formula.tree import (
     carried,
 )
 from einback.ir.build import exact
+from einback.ir.indexing import group_digits
 from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Matrix, Node, OneHot, Ones, Range, Reduce, Window
 from einback.ir.nodes import Number as Value
-from einback.rules.relations import flattens
 
 __all__ = ["Reader", "covered"]
 
@@ -135,7 +135,8 @@ class Reader:
         """Where a relation reads: an affine index, a group of indices, or a gathered entry."""
         match relation:
             case Window():
-                return Group(tuple(others)) if flattens(relation) else _affine(relation, others)
+                digits = group_digits(relation)
+                return Group(tuple(others[k] for k in digits)) if digits else _affine(relation, others)
             case OneHot():
                 ids = self.read(relation.ids, others)
                 assert isinstance(ids, Ref)

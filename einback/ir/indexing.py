@@ -11,16 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import product as choices
 
 from einback.errors import ShapeError
 from einback.ir.build import einsum
-from einback.ir.extents import product
+from einback.ir.extents import plus, product
 from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Node, OneHot, Ones, Range, Reduce, Shape, Window
 from einback.ir.sizes import Size
 from einback.ir.walk import postorder
 
-__all__ = ["flattened", "gathered", "group", "is_whole", "one_hot", "unflattened"]
+__all__ = ["flattened", "gathered", "group", "group_digits", "is_whole", "one_hot", "unflattened"]
 
+_DIGITS = 4  # of a group with an index that comes again
 _WHOLE_MAPS = frozenset({"abs", "maximum", "minimum"})
 
 
@@ -32,6 +34,25 @@ def group(sizes: Shape) -> Window:
     """
     steps = tuple(product(*sizes[k + 1 :]) for k in range(len(sizes)))
     return Window(product(*sizes), sizes, steps, 0)
+
+
+def group_digits(window: Window) -> tuple[int, ...]:
+    """Which of its indices a window writes as one number, the last running fastest; () if it does something else.
+
+    An index may come again, where steps are formulas: (i i) is the place (size(i) + 1) * i on a diagonal.
+
+    >>> group_digits(group(("h", "w"))), group_digits(Window("n*n", ("n",), ("n+1",), 0)), group_digits(group((4,)))
+    ((0, 1), (0, 0), (0,))
+    """
+    axes = range(len(window.sizes))
+    formulas = not all(isinstance(step, int) for step in window.steps)
+    for count in range(len(axes), max(len(axes), _DIGITS if formulas else 0) + 1):
+        for digits in choices(axes, repeat=count) if formulas else [axes]:
+            whole = group(tuple(window.sizes[k] for k in digits))
+            steps = [[step for d, step in zip(digits, whole.steps, strict=True) if d == k] for k in axes]
+            if (whole.size, window.offset, [plus(*one) for one in steps]) == (window.size, 0, list(window.steps)):
+                return tuple(digits)
+    return ()
 
 
 def flattened(node: Node, axes: Sequence[int]) -> Node:

@@ -20,10 +20,12 @@ from einback.notation.reading import Bracket, Reading
 from einback.notation.syntax import Apply, Expression, Group, Index, Literal, Place, Power, Read, SizeOf, Statement
 from einback.notation.tokens import Token
 from einback.rules.composite import AXIS_FUNCTIONS, FUNCTIONS, REDUCTIONS
+from einback.rules.matrix import matrix_row
+from einback.rules.matrix_functions import MATRIX_FUNCTIONS
 
 __all__ = ["KNOWN", "parse"]
 
-KNOWN: Final = frozenset({*FUNCTIONS, *REDUCTIONS, *AXIS_FUNCTIONS})
+KNOWN: Final = frozenset({*FUNCTIONS, *REDUCTIONS, *AXIS_FUNCTIONS, *MATRIX_FUNCTIONS})
 
 _COMPARISONS: Final = ("<", "<=", ">", ">=", "==", "!=")
 _LONGEST: Final = 300  # digits of an integer: a float's range
@@ -209,6 +211,8 @@ class _Parser(IndexReader):
             self.no_primes(token)
         if token.text == "size" and self.token.is_op("("):
             return self.size_of(token)
+        if token.text in MATRIX_FUNCTIONS and self.token.is_op("("):
+            return self.matrix_function(token)
         indices = self.places() if bracket else None
         span = (token.span[0], self.end)
         if self.token.is_op("(") and token.text in KNOWN:
@@ -250,6 +254,21 @@ class _Parser(IndexReader):
                 raise messages.unclosed("(", self.text, opening.span)
             raise messages.size_of_index(self.text, closing.span)
         return SizeOf(Index(name.text + "'" * name.primes, name.span), (token.span[0], closing.span[1]))
+
+    def matrix_function(self, token: Token) -> Expression:
+        opening, name = self.take(), self.take()
+        if name.kind in ("newline", "end"):
+            raise messages.unclosed("(", self.text, opening.span)
+        if name.is_op(")"):
+            raise messages.no_argument(token.text, self.text, (token.span[0], self.end))
+        if name.kind != "name" or not self.token.is_op(")"):
+            raise messages.matrix_function_of_name(token.text, self.text, self.place(name))
+        self.no_primes(name)
+        self.take()
+        indices = self.places() if self.token.is_op("[") else None
+        self.check_sizes(indices or ())
+        fn = MATRIX_FUNCTIONS[token.text]
+        return Read(name.text, indices, (token.span[0], self.end), fn=fn, hidden=2 - matrix_row(fn).keeps)
 
     # Faults
 

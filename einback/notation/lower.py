@@ -14,6 +14,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
+from einback.errors import EinbackError
 from einback.ir import build
 from einback.ir.nodes import Const, Delta, Node, Number, Ones, Range
 from einback.notation import messages
@@ -41,6 +42,7 @@ from einback.notation.syntax import (
 from einback.notation.unify import Indices, base
 from einback.notation.values import Value, number, plus, times
 from einback.rules.composite import AXIS_FUNCTIONS, FUNCTIONS, REDUCTIONS, elementwise, inverse, power
+from einback.rules.matrix_functions import matrix_function
 from einback.rules.scalar import evaluate_power
 
 __all__ = ["lower"]
@@ -150,9 +152,19 @@ class _Lowering:
             case Kind.DELTA:
                 return self.relations.delta(places, ids)
             case Kind.TENSOR if len(indices) == len(places):
-                return self.of(self.tensors[part.name], indices)
+                return self.of(self.tensor(part), indices)
             case Kind.TENSOR:
-                return self.relations.read(self.tensors[part.name], places, ids)
+                return self.relations.read(self.tensor(part), places, ids)
+
+    def tensor(self, part: Read) -> Node:
+        """What is read: a tensor, or a matrix function of it."""
+        node = self.tensors[part.name]
+        if not part.fn:
+            return node
+        try:
+            return matrix_function(part.fn, node)
+        except EinbackError as error:
+            raise error.located(self.text, part.span) from None
 
     # Sums and products
 

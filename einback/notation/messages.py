@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 from einback.errors import NotationError, ShapeError, Span, did_you_mean
+from einback.ir.sizes import Size
 from einback.notation.syntax import Apply, Comparison, Expression, Power, Sum
 
 _QUOTED = 60  # characters of the program that a hint repeats
@@ -264,6 +265,23 @@ def reduction_without_indices(name: str, text: str, span: Span) -> NotationError
 def function_without_argument(name: str, reduces: bool, text: str, span: Span) -> NotationError:
     call = f"{name}[i](..)" if reduces else f"{name}(..)"
     return NotationError(f"{name} is a function", text=text, span=span, hint=f"write {call}")
+
+
+def matrix_function_of_name(name: str, text: str, span: Span) -> NotationError:
+    hint = f"define the matrix in a line of its own: G[i,j] = .., {name}(G)"
+    return NotationError(f"{name} takes the name of a tensor", text=text, span=span, hint=hint)
+
+
+def no_matrix(name: str, fn: str, rank: int, text: str, span: Span) -> ShapeError:
+    hint = f"{fn}({name}) is a matrix: write {fn}({name})[i,j]" if not rank else ""
+    return ShapeError(f"{fn} is a function of square matrices, and {name} has {count(rank, 'axis')} here",
+                      text=text, span=span, hint=hint)  # fmt: skip
+
+
+def not_square(name: str, fn: str, sizes: tuple[Size, Size], text: str, span: Span) -> ShapeError:
+    rows, columns = sizes
+    return ShapeError(f"{fn} is a function of square matrices, and {name} has {rows} rows and {columns} columns",
+                      text=text, span=span)  # fmt: skip
 
 
 root_without_bracket = fact("√ needs a bracket behind it", "write √(..) or sqrt(..)")

@@ -20,6 +20,7 @@ from einback.notation.scopes import occurrences
 from einback.notation.syntax import Index, Read, SizeOf, Statement, own_indices
 from einback.notation.unify import base
 from einback.rules.composite import AXIS_FUNCTIONS, REDUCTIONS
+from einback.rules.matrix import function_name
 
 __all__ = ["NUMBERS", "Kind", "Names", "reads", "slips"]
 
@@ -58,6 +59,8 @@ class Names:
     def kind(self, read: Read) -> Kind:
         """What a name stands for; a tensor's name goes before a constant's."""
         count = None if read.indices is None else len(read.indices)
+        if read.fn:
+            return Kind.TENSOR
         if read.name == "1":
             return Kind.ONES
         if self._is_tensor(read.name):
@@ -129,7 +132,9 @@ class Names:
         known: dict[str, tuple[int, Span | None]] = {name: (node.rank, None) for name, node in self._given.items()}
         known |= {name: (len(one.indices), one.span) for name, one in self.defined.items()}
         for read in tensors:
-            count = len(read.indices or ())
+            count = len(read.axes)
+            if read.fn and count < 2:
+                raise messages.no_matrix(read.name, function_name(read.fn), count, self._text, read.span)
             rank, span = known.setdefault(read.name, (count, read.span))
             if count != rank:
                 line = None if span is None else self._line(span)

@@ -13,12 +13,13 @@ from itertools import chain, count
 from einback.errors import ShapeError
 from einback.ir.nodes import Input, Node
 from einback.ir.sizes import Size
-from einback.notation import index_messages
+from einback.notation import index_messages, messages
 from einback.notation.comparisons import bracketed
 from einback.notation.ranges import Use
 from einback.notation.resolve import Kind, Names, reads
-from einback.notation.syntax import Index, Place, Read, SizeOf, Statement, own_indices
+from einback.notation.syntax import Affine, Group, Hidden, Index, Place, Read, SizeOf, Statement, own_indices
 from einback.notation.unify import Indices, base
+from einback.rules.matrix import function_name
 
 __all__ = ["Source"]
 
@@ -36,11 +37,11 @@ class Source:
         self.first = self._first()
 
     def _first(self) -> dict[str, tuple[Index, ...]]:
-        found: dict[str, list[Place]] = {}
+        found: dict[str, list[Place | Hidden]] = {}
         for read in self.reads:
             if self.names.kind(read) is Kind.TENSOR and read.name not in self.names.defined:
-                axes = found.setdefault(read.name, list(read.indices or ()))
-                for k, place in enumerate(read.indices or ()):
+                axes = found.setdefault(read.name, list(read.axes))
+                for k, place in enumerate(read.axes):
                     if isinstance(place, Index) and not isinstance(axes[k], Index):
                         axes[k] = place
         defined = {name: one.indices for name, one in self.names.defined.items()}
@@ -49,7 +50,7 @@ class Source:
             for name, places in chain(found.items(), defined.items())
         }
 
-    def _standing(self, tensor: str, axis: int, place: Place) -> Index:
+    def _standing(self, tensor: str, axis: int, place: Place | Hidden) -> Index:
         """What stands for an axis: its index, or a new one."""
         if isinstance(place, Index):
             return place
@@ -84,7 +85,7 @@ class Source:
         for index in self.appearing():
             indices.add(base(index.name))
         for read in self.reads:
-            own = read.indices or ()
+            own = read.axes
             match self.names.kind(read):
                 case Kind.DELTA:
                     self.unite(indices, own[0], own[1])
@@ -96,6 +97,8 @@ class Source:
                 case Kind.TENSOR:
                     for standing, place in zip(self.first[read.name], own, strict=True):
                         self.unite(indices, standing, place)
+            if read.fn:
+                self.square(indices, read)
         for index in self.written():
             if isinstance(index.size, str):
                 self.unite(indices, index, Index(index.size, index.span))
@@ -127,17 +130,17 @@ class Source:
                 if not isinstance(made, Index):
                     yield Use(base(standing.name), made, name)
         for read in self.reads:
-            places = read.indices or ()
+            places = read.axes
             match self.names.kind(read):
                 case Kind.DELTA:
                     named, computed = places if isinstance(places[0], Index) else places[::-1]
                     if not isinstance(named, Index):
                         raise index_messages.affine_delta(self.text, read.span)
-                    if not isinstance(computed, Index | Read):
+                    if isinstance(computed, Affine | Group):
                         yield Use(base(named.name), computed, read.name, demands=False)
                 case Kind.TENSOR:
                     for standing, place in zip(self.first[read.name], places, strict=True):
-                        if not isinstance(place, Index | Read):
+                        if isinstance(place, Affine | Group):
                             yield Use(base(standing.name), place, read.name)
 
     def fixed(self, indices: Indices) -> set[str]:
@@ -154,7 +157,15 @@ class Source:
         except ShapeError as error:
             raise error.located(self.text, index.span) from None
 
-    def unite(self, indices: Indices, known: Place, index: Place) -> None:
+    def square(self, indices: Indices, read: Read) -> None:
+        """The last two axes of a tensor that a matrix function is taken of have one size."""
+        rows, columns = self.first[read.name][-2:]
+        sizes = indices.size(base(rows.name)), indices.size(base(columns.name))
+        if all(isinstance(size, int) for size in sizes) and sizes[0] != sizes[1]:
+            raise messages.not_square(read.name, function_name(read.fn), sizes, self.text, read.span)
+        indices.unite(base(rows.name), base(columns.name))
+
+    def unite(self, indices: Indices, known: Place | Hidden, index: Place | Hidden) -> None:
         """Two positions on one axis; those that are computed say nothing here."""
         if not isinstance(known, Index) or not isinstance(index, Index):
             return

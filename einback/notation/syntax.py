@@ -7,6 +7,7 @@
     factor      ::= atom superscript* ("^" "-"? factor)?               from right to left: a^b^c is a^(b^c)
     atom        ::= number | name [indices] | "(" expression ")" | function "(" expression, .. ")"
                   | reduction [indices] "(" expression ")" | "size" "(" index ")"
+                  | matrix function "(" name ")" [indices]             inv(A)[i,j], det(A)
     indices     ::= "[" (position ("," position)*)? "]"
     position    ::= index | affine | group | name indices              i, 2*i+u-1, (h w), token[b,t]
     affine      ::= "-"? step (("+" | "-") step)*
@@ -40,6 +41,7 @@ __all__ = [
     "Comparison",
     "Expression",
     "Group",
+    "Hidden",
     "Index",
     "Literal",
     "Negative",
@@ -91,6 +93,13 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Hidden:
+    """An axis of a matrix of which a function leaves nothing, as both in det(A)."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Literal:
     """A number."""
 
@@ -102,12 +111,22 @@ class Literal:
 class Read:
     """A tensor under its indices. `indices` is None where no bracket was written; `called` says that an
     opening parenthesis follows without a blank. A read in an index position is a gather.
+
+    With `fn`, a row of the matrix table, it is the function of the tensor that is read, and the last two axes of the
+    tensor are square matrices, `hidden` of which are in no bracket.
     """
 
     name: str
     indices: tuple[Place, ...] | None
     span: Span
     called: bool = False
+    fn: str = ""
+    hidden: int = 0
+
+    @property
+    def axes(self) -> tuple[Place | Hidden, ...]:
+        """What stands on each axis of the tensor."""
+        return (*(self.indices or ()), *[Hidden(self.span)] * self.hidden)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

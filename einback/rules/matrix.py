@@ -30,7 +30,7 @@ from einback.ir.build import add, broadcast, const, einsum, power
 from einback.ir.nodes import Map, Matrix, Node, Ones, Range
 from einback.ir.sizes import Size
 
-__all__ = ["MATRIX_TABLE", "MatrixFunction", "Term", "matrix", "matrix_row", "matrix_text"]
+__all__ = ["MATRIX_TABLE", "MatrixFunction", "Term", "function_name", "matrix", "matrix_row", "matrix_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,15 @@ def matrix_text(fn: str, name: str) -> str:
     """
     found = MATRIX_TABLE.get(fn)
     return found.text.format(name) if found is not None else f"{fn}({name})"
+
+
+def function_name(fn: str) -> str:
+    """What a function is called in text.
+
+    >>> function_name("sign"), function_name("inv")
+    ('signdet', 'inv')
+    """
+    return matrix_text(fn, "").partition("(")[0]
 
 
 def _term(weight: float | Fraction, *factors: tuple[Node, str]) -> Term:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
 from hypothesis import strategies as st
 
+from einback.errors import ShapeError
 from einback.formula.index import Names, texts
 from einback.ir.build import add, broadcast, const, einsum, multiply, power, reduce, scale, size_of
-from einback.ir.extents import negative, plus, product, quotient
+from einback.ir.extents import negative, plus, product, quotient, symbols_in
 from einback.ir.indexing import group
 from einback.ir.nodes import Const, Delta, Input, Map, Node, OneHot, Ones, Range, Window
-from einback.ir.walk import inputs_of
+from einback.ir.walk import inputs_of, postorder
 from einback.notation.elaborate import elaborate
 from einback.rules.composite import log_softmax, softmax
 from einback.rules.matrix import matrix
@@ -24,17 +25,22 @@ from tests.interpreter import evaluate
 SIZES = {"n": 3, "m": 2}
 _LONG = 8  # entries of an axis that two others are added up on
 POOL = {"n": ("i", "j"), "m": ("u",), 4: ("t",)}
-INDEX_SIZES = {"n": "n", "m": "m", **{name: size for size, names in POOL.items() for name in names}}
+OWN_POOL = {"n": ("i_n", "j_n"), "m": ("i_m",), 4: ("i_4",)}  # names that no index of another size gets
 
 
-def read_back(roots: Sequence[Node], names: Sequence[Names] | None = None) -> tuple[str, tuple[Node, ...]]:
+def read_back(roots: Sequence[Node], pool: Mapping[int | str, tuple[str, ...]] = POOL) -> tuple[str, tuple[Node, ...]]:
     """The text of some normal roots, and the roots that it is read back as, in normal form."""
     called = [f"result_{k}" for k in range(len(roots))]
-    shown = texts(roots, called, names or [Names(pool=POOL)] * len(roots))
+    shown = texts(roots, called, [Names(pool=pool)] * len(roots))
     given = {node.name: node for node in inputs_of(roots)}
     seen = {name for names in elaborate(shown, given=given).size_names.values() for name in names}
-    program = elaborate(shown, given=given, sizes={name: size for name, size in INDEX_SIZES.items() if name in seen})
-    return shown, normalise([program.tensors[name] for name in called])
+    sizes = {"n": "n", "m": "m", **{name: size for size, names in pool.items() for name in names}}
+    program = elaborate(shown, given=given, sizes={name: size for name, size in sizes.items() if name in seen})
+    back = normalise([program.tensors[name] for name in called])
+    unsaid = {s for node in postorder(back) for size in node.shape for s in symbols_in(size)} - SIZES.keys()
+    if unsaid:
+        raise ShapeError(f"nothing says the sizes {unsaid}")
+    return shown, back
 
 
 def equal_values(roots: Sequence[Node], others: Sequence[Node], seed: int = 0) -> bool:
@@ -51,8 +57,10 @@ def equal_values(roots: Sequence[Node], others: Sequence[Node], seed: int = 0) -
 
 def _close(a: np.ndarray, b: np.ndarray) -> bool:
     """Equal where both are finite: which infinity a pole gives depends on the order of operations."""
+    if a.shape != b.shape:
+        return False
     finite = np.isfinite(a) & np.isfinite(b)
-    return a.shape == b.shape and np.allclose(a[finite], b[finite], rtol=1e-6, atol=1e-9)
+    return np.allclose(a[finite], b[finite], rtol=1e-6, atol=1e-9)
 
 
 # Random nodes

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import einback as eb
 from einback.rules.simplify import normalise
 from tests.oracles.index_programs import programs
 from tests.oracles.index_text import Program
+from tests.oracles.slow import SLOW
 
 _DECLARED = "A[n,n] B[n,m] C[m,n] u[n] v[m] w[n] s[]"
 _MADE = "V[n,n] M[n,n] R[n,m] d[]"  # an inverse, a mask, rows looked up, a determinant
@@ -101,7 +102,7 @@ def _shuffled(program: Program, rng: random.Random) -> Any:
     return eb.program(text, **tensors, **program.sizes)
 
 
-@settings(max_examples=60)
+@SLOW
 @given(program=programs(), seed=st.integers(0, 10**6))
 def test_shuffled_index_text_has_one_normal_form(program: Program, seed: int):
     """Convolutions, gathers, groups and masks; axes that are reduced together keep the order they are written in."""

@@ -6,15 +6,16 @@ import re
 from typing import Any
 
 import numpy as np
-from hypothesis import assume, event, given, settings
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 import einback as eb
-from tests.interpreter import evaluate
+from tests.interpreter import TooLargeError, evaluate
 from tests.oracles.compare import assert_close
 from tests.oracles.complex_step import ComplexNumpy, gradients, slope
 from tests.oracles.index_programs import programs
 from tests.oracles.index_text import Program
+from tests.oracles.slow import SLOW
 
 _H = 1e-5
 
@@ -35,7 +36,7 @@ def _loss(values: dict[str, Any], functions: Any) -> Any:
 _EINBACK = {"sin": eb.sin, "sum": lambda x, how: eb.sum(x), "add": lambda x, y: x + y}
 
 
-@settings(max_examples=60)
+@SLOW
 @given(program=programs(), seed=st.integers(0, 99))
 def test_values_and_derivatives(program: Program, seed: int):
     arrays = program.arrays(seed)
@@ -70,12 +71,15 @@ def test_values_and_derivatives(program: Program, seed: int):
         return gradients(f, [a + step * d for a, d in zip(point, direction, strict=True)])[0]
 
     assert_close(found[-2] / scale, (moved(_H) - moved(-_H)) / (2 * _H * scale), "Hessian-vector product", 1e-5)
-    dense = evaluate([y.node for y in results], arrays | {"u": u}, program.sizes, loss.scope.equalities)
+    try:
+        dense = evaluate([y.node for y in results], arrays | {"u": u}, program.sizes, loss.scope.equalities)
+    except TooLargeError:
+        return
     for one, other in zip(found, dense, strict=True):
         assert_close(one / scale, other / scale, "the interpreter", 1e-9)
 
 
-@settings(max_examples=60)
+@SLOW
 @given(program=programs(), seed=st.integers(0, 99))
 def test_printed_text_means_the_same(program: Program, seed: int):
     """What is printed of a program, and of its gradients, is read back as the same values, or is refused."""

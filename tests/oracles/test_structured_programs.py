@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import einback as eb
 from tests.oracles.compare import assert_close
 from tests.oracles.libraries import EINBACK
 from tests.oracles.programs import follow, follow_all
+from tests.oracles.slow import SLOW
 from tests.oracles.test_programs import draw_case, each_kind
 
 
@@ -36,7 +37,7 @@ def _agrees(found: eb.Structured, dense: Any, rows: int) -> None:
 
 
 @each_kind
-@settings(max_examples=60)
+@SLOW
 @given(data=st.data())
 def test_hessian_blocks(kinds: Any, data: st.DataObject):
     case = draw_case(data, kinds)
@@ -51,7 +52,7 @@ def test_hessian_blocks(kinds: Any, data: st.DataObject):
 
 
 @each_kind
-@settings(max_examples=60)
+@SLOW
 @given(data=st.data())
 def test_jacobians(kinds: Any, data: st.DataObject):
     case = draw_case(data, kinds)
