@@ -1,7 +1,7 @@
 """An oracle for programs: a slow interpreter of nodes, one NumPy call a node, independent of `einback.run`.
 
 `evaluate(roots, arrays)` binds the sizes from the arrays' shapes and returns the value of each root. Sums of
-products go operand by operand, the smallest product first, through `np.einsum`, for object arrays of exact integers as well.
+products go operand by operand through `np.einsum`, the smallest product first, for object arrays of exact integers too.
 """
 
 from __future__ import annotations

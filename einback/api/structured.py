@@ -24,7 +24,7 @@ __all__ = ["Structured", "StructuredTerm"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StructuredTerm:
     """weight * product of `cores`, summed over the labels that are not in `axes`.
 
@@ -36,6 +36,16 @@ class StructuredTerm:
     cores: tuple[Array, ...]
     labels: tuple[tuple[int, ...], ...]
     axes: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        """The term without its entries.
+
+        >>> StructuredTerm(2, (np.ones((3, 4)),), ((0, 1),), (0, 1, 0))
+        <2 * [3,4] at (0, 1), on axes (0, 1, 0)>
+        """
+        pairs = zip(self.cores, self.labels, strict=True)
+        cores = [f"[{','.join(map(str, core.shape))}] at {labels}" for core, labels in pairs]
+        return f"<{' * '.join([str(self.weight), *cores])}, on axes {self.axes}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
