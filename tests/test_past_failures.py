@@ -313,3 +313,19 @@ def test_a_group_with_an_index_twice_is_printed_as_one():
     assert y.text(name="y") == "y[p] = δ[p,(i i)] v[i]"
     again = eb.program(y.text(name="y"), v=v)["y"]
     np.testing.assert_array_equal(eb.evaluate(again, v=np.array([3, 5])), [3, 0, 0, 5])
+
+
+def test_windows_of_one_index_at_two_offsets_never_meet():
+    z = eb.tensor("z[n]")
+    y = eb.program("y = sum[i]((z[i+1] - z[i+0])^4)", z=z)["y"]
+    laplacian = eb.einsum("aa->", eb.hessian(y, z))
+    found = eb.evaluate(laplacian, z=np.array([1.0, 2, 4]))
+    assert found == 24 * (1 + 4)
+
+
+def test_a_gradient_says_the_size_of_an_axis_that_is_read_at_computed_positions_alone():
+    z, k = eb.tensors("z[n] k[u]")
+    slope = eb.grad(eb.program("y = sum[i](abs(z[i+u-1] k[u]))", z=z, k=k)["y"], z)
+    assert slope.text().startswith("dz[n:n] = ")
+    again = eb.program(slope.text(name="g"), z=z, k=k)["g"]
+    np.testing.assert_array_equal(eb.evaluate(again, z=np.ones(5), k=np.ones(3)), [2, 3, 3, 3, 2])

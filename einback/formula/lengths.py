@@ -96,10 +96,13 @@ def _classes(parts: Iterable[Part], chosen: Names, defined: Mapping[str, Sequenc
 
 
 def _known(parts: Sequence[Part], chosen: Names, names: Names, defined: Mapping[str, Sequence[Place]]) -> set[str]:
-    """What axes of inputs are read under, and what is called as its size and stands in no computed position."""
+    """What axes of inputs are read under, and what is called as its size: in no computed position, nor is the size that
+    of an axis which is read at one.
+    """
     inputs = [around for one, around in parts if isinstance(one, Ref) and one.name not in defined]
     computed = [place for _, around in parts for place in around if not isinstance(place, Index)]
-    called = {names[index] for index in chosen if _base(chosen[index]) == index.size}
+    sizes = {place.size for around in inputs for place in around if isinstance(place, Affine)}
+    called = {names[index] for index in chosen if _base(chosen[index]) == index.size and index.size not in sizes}
     called -= {names[index] for place in computed for index in carried(place)}
     return called | {names[place] for around in inputs for place in around if isinstance(place, Index)}
 

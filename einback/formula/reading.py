@@ -80,8 +80,7 @@ class Reader:
             case Delta():
                 return Number(ONE) if at[0] is at[1] else Eye(tuple(at))
             case Range():
-                assert isinstance(at[0], Index)
-                return Position(at[0])
+                return _position(at[0])
             case Window():
                 return Eye((at[0], self._place(node, at[1:])))
             case OneHot():
@@ -176,6 +175,25 @@ class Reader:
 
 def _plain(places: Sequence[Place]) -> tuple[Index, ...]:
     return tuple(place for place in places if isinstance(place, Index))
+
+
+def _position(place: Place) -> Tree:
+    """A place as a number."""
+    match place:
+        case Index():
+            return Position(place)
+        case Ref():
+            return place
+        case Affine():
+            steps: list[list[Tree]] = [[_size(step)] for step in place.steps]
+            offset = place.offset
+        case Group():
+            later = [place.places[k + 1 :] for k in range(len(place.places))]
+            steps = [[_size(one.size) for one in _plain(rest)] for rest in later]
+            offset = 0
+    parts = [_product(ONE, [*step, _position(one)], (), ()) for step, one in zip(steps, place.places, strict=True)]
+    terms = [term for part in (*parts, _size(offset)) for term in _terms(ONE, part, ())]
+    return Sum(tuple(term for term in terms if term.coefficient))
 
 
 def _affine(window: Window, others: Sequence[Place]) -> Place:

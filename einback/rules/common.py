@@ -16,7 +16,7 @@ from einback.ir.build import add, einsum, ones
 from einback.ir.nodes import Add, Einsum, Node, Ones
 from einback.ir.walk import children, rebuild
 from einback.rules.engine import Surroundings
-from einback.rules.relations import is_relation
+from einback.rules.relations import is_relation, spreads
 from einback.rules.structure import embeds, is_size
 
 __all__ = ["common_factors"]
@@ -45,7 +45,10 @@ def common_factors(node: Node, around: Surroundings) -> Node | None:
     assert isinstance(node, Add)
     if len(node.terms) < 2 or node.rank < 2:
         return None
-    if not all(isinstance(term, Einsum) and not embeds(term) and around.settled(term) for term in node.terms):
+    if not all(
+        isinstance(term, Einsum) and not embeds(term) and not spreads(term) and around.settled(term)
+        for term in node.terms
+    ):
         return None
     first, *others = node.terms
     found = list(_alone(first, range(node.rank)))

@@ -21,9 +21,10 @@ from fractions import Fraction
 from typing import Any
 
 from einback.ir.build import add, broadcast, const, einsum, exact, is_zero, ones, power, reduce, scale, zeros
-from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones
+from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones, Window
+from einback.ir.walk import children
 from einback.rules.engine import Surroundings
-from einback.rules.relations import is_relation
+from einback.rules.relations import is_relation, spreads
 from einback.rules.signs import is_whole, never_negative
 from einback.rules.structure import embeds
 
@@ -83,6 +84,8 @@ def collect_powers(node: Node, _: Surroundings) -> Node | None:
         base, exponent = _base(operand)
         key = (operand, term) if isinstance(operand, Ones) else (base, term)
         exponents[key] = exact(exponents.get(key, 0) + (1 if isinstance(operand, Ones) else exponent))
+    if any(isinstance(base, Add) and all(map(spreads, base.terms)) for base, _ in exponents):
+        return None
     if len(exponents) == len(node.operands) or any(_hides_roots(node, *key, n) for key, n in exponents.items()):
         return None
     operands: list[Node] = []
@@ -111,29 +114,41 @@ def _hides_roots(node: Einsum, base: Node, term: Labels, exponent: Number) -> bo
 
 
 def power_of_product(node: Node, _: Surroundings) -> Node | None:
-    """(x[i] y[j])^k -> x[i]^k y[j]^k, for whole k > 1, where no factor has all the axes of the product."""
+    """(x[i] y[j])^k -> x[i]^k y[j]^k, for whole k > 1, where no factor has all the axes of the product.
+
+    A relation is its own power; with sums over its indices, the square is multiplied out.
+    """
     assert isinstance(node, Map)
-    if node.fn != "power" or not isinstance(node.args[1], Const) or not isinstance(node.args[0], Einsum):
+    if node.fn != "power" or not isinstance(node.args[1], Const):
         return None
     product, exponent = node.args[0], node.args[1].value
     if not isinstance(exponent, Fraction) or exponent.denominator > 1 or exponent < 2:
         return None
-    labels = {label for term in product.labels for label in term}
-    if labels > set(product.out) or any(set(term) >= set(product.out) for term in product.labels):
+    thin = all(map(spreads, product.terms)) if isinstance(product, Add) else spreads(product)
+    if not isinstance(product, Einsum) or len(product.sizes) > len(set(product.out)):
+        axes = range(product.rank)
+        return einsum([product, product], [axes, axes], axes) if thin and exponent == 2 else None
+    if not thin and any(set(term) >= set(product.out) for term in product.labels):
         return None
-    if any(map(is_relation, product.operands)):
-        return None
-    factors = [op if isinstance(op, Ones) else power(op, exponent) for op in product.operands]
+    factors = [op if isinstance(op, Ones) or is_relation(op) else power(op, exponent) for op in product.operands]
     return einsum(factors, product.labels, product.out)
 
 
 def distribute_diagonals(node: Node, around: Surroundings) -> Node | None:
     """(D + R) y -> D y + R y, where D writes a diagonal: the sum of a diagonal and a full tensor is not formed.
 
+    So are sums of relations alone. Beside a full tensor, as in softmax - onehot, a relation is added in place, unless
+    there are windows, in the sum or around it, and the sum is contracted.
+
     It waits until the sum is settled: what turns out to be one diagonal is not distributed.
     """
     assert isinstance(node, Einsum)
-    sums = [op for op in node.operands if isinstance(op, Add) and len(op.terms) > 1 and any(map(embeds, op.terms))]
+    windowed = any(isinstance(op, Window) for op in node.operands)
+    sums = [
+        op
+        for op, term in zip(node.operands, node.labels, strict=True)
+        if isinstance(op, Add) and len(op.terms) > 1 and _is_thin(op, windowed, not set(term) <= set(node.out))
+    ]
     if len(sums) > _MOST_DISTRIBUTED:
         return None
     for k, operand in enumerate(node.operands):
@@ -142,14 +157,23 @@ def distribute_diagonals(node: Node, around: Surroundings) -> Node | None:
         if not around.settled(operand):
             continue
         pairs = list(zip(operand.terms, operand.weights, strict=True))
-        thin = [pair for pair in pairs if embeds(pair[0])]
-        full = [pair for pair in pairs if not embeds(pair[0])]
+        thin = [pair for pair in pairs if embeds(pair[0]) or spreads(pair[0])]
+        full = [pair for pair in pairs if pair not in thin]
         parts = [*thin] if not full else [*thin, (add(*zip(*full, strict=True)), Fraction(1))]
         spread = [
             einsum((*node.operands[:k], part, *node.operands[k + 1 :]), node.labels, node.out) for part, _ in parts
         ]
         return add(spread, [weight for _, weight in parts])
     return None
+
+
+def _is_thin(node: Add, windowed: bool, contracted: bool) -> bool:
+    """Whether a sum is to be distributed over a product that has windows, or in which it is contracted."""
+    if any(map(embeds, node.terms)) or all(map(spreads, node.terms)):
+        return True
+    thin = [term for term in node.terms if spreads(term)]
+    windowed = windowed or any(isinstance(op, Window) for term in thin for op in children(term))
+    return contracted and windowed and bool(thin)
 
 
 def sum_of_contractions(node: Node, around: Surroundings) -> Node | None:

@@ -4,6 +4,7 @@ With w[p,i,..] = [p = offset + step i + ..] and h[b,..,p] = [p = ids[b,..]]:
 
     w[p,i,u] w[p,i,u]                 = w[p,i,u]                      (a relation holds or not)
     w[p,i,u] w[p,i,v]                 = w[p,i,u] delta[u,v]           (all but one index fix the last)
+    w[p,i,u] w'[p,i,u]                = 0, where w' has another offset
     h[b,p] h[b,q]                     = h[b,p] delta[p,q]
     sum[p] w[p,i,u]                   = 1, where windows stay inside  (each window reads one entry)
     sum[p] h[b,p]                     = 1
@@ -20,11 +21,11 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from einback.ir.build import const, einsum
-from einback.ir.extents import plus, product
+from einback.ir.extents import negative, plus, product
 from einback.ir.nodes import Delta, Einsum, Node, OneHot, Ones, Window
 from einback.rules.engine import Surroundings
 
-__all__ = ["flattens", "is_relation", "is_window_view", "merge_barrier", "relate", "stays_inside"]
+__all__ = ["flattens", "is_relation", "is_window_view", "merge_barrier", "relate", "spreads", "stays_inside"]
 
 Labels: TypeAlias = tuple[int, ...]
 Factor: TypeAlias = tuple[Node, Labels]
@@ -64,11 +65,32 @@ def is_window_view(node: Einsum) -> bool:
     return len(gone) == len(set(gone)) and summed == set(gone) and summed <= set(own)
 
 
+def spreads(node: Node) -> bool:
+    """Whether a tensor is zero but where a relation holds between two of its axes: as good as zeros and ones.
+
+    That is a relation, and a product with one whose place is an axis, beside one of its indices or the place of
+    another relation with the same index.
+    """
+    if not isinstance(node, Einsum):
+        return is_relation(node)
+    kept: set[int] = set()
+    for operand, term in zip(node.operands, node.labels, strict=True):
+        if is_relation(operand):
+            at = len(term) - 1 if isinstance(operand, OneHot) else 0
+            indices = {label for k, label in enumerate(term) if k != at and label != term[at]}
+            if term[at] in node.out:
+                if not indices.isdisjoint(node.out) or not indices.isdisjoint(kept):
+                    return True
+                kept |= indices
+    return False
+
+
 def merge_barrier(outer: Einsum, k: int, inner: Einsum) -> bool:
     """Whether a nested contraction stays separate because a relation stands in between.
 
     Summed over a window, A[p,k] B[k] would be multiplied out once for every window that reads the entry. What is only
-    summed or repeated, as in sum[u](x[i+u] K[u]), has nothing beside it that could be.
+    summed or repeated, as in sum[u](x[i+u] K[u]), has nothing beside it that could be, and of an outer product
+    A[p] B[k] the window reads one factor.
     """
     beside = [operand for m, operand in enumerate(outer.operands) if m != k and not isinstance(operand, Ones)]
     if beside and any(map(is_relation, inner.operands)):
@@ -76,7 +98,11 @@ def merge_barrier(outer: Einsum, k: int, inner: Einsum) -> bool:
     touched = {
         label for op, term in zip(outer.operands, outer.labels, strict=True) if is_relation(op) for label in term
     }
-    return not touched.isdisjoint(outer.labels[k])
+    read = [label for label, own in zip(inner.out, outer.labels[k], strict=True) if own in touched]
+    holders = [label for op, term in zip(inner.operands, inner.labels, strict=True) if not isinstance(op, Ones)
+               for label in set(term)]  # fmt: skip
+    summed = not set(holders) <= set(inner.out)
+    return bool(read) and (summed or any(holders.count(label) > 1 for label in read))
 
 
 def relate(node: Node, _: Surroundings) -> Node | None:
@@ -168,6 +194,8 @@ def _pair(one: Factor, other: Factor, places: Counter[int]) -> list[Factor] | No
         if differing == [free] and not (isinstance(a, Window) and free and a.steps[free - 1] == 0):
             return [one, (Delta(a.shape[free]), (term[free], own[free]))]
     if isinstance(a, Window) and isinstance(b, Window):
+        if term == own and a.steps == b.steps and isinstance(plus(a.offset, negative(b.offset)), int):
+            return [one, (const(0), ())]
         if term[0] == own[0] and places[term[0]] == 2 and a is b and flattens(a):
             return [
                 (Delta(size), pair) for size, pair in zip(a.sizes, zip(term[1:], own[1:], strict=True), strict=True)

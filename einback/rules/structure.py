@@ -18,7 +18,7 @@ from einback.ir.build import einsum, ones, size_of
 from einback.ir.nodes import Add, Const, Delta, Einsum, Map, Node, Ones, Window
 from einback.ir.walk import rebuild
 from einback.rules.engine import Surroundings
-from einback.rules.relations import flattens, is_relation, is_window_view, merge_barrier, stays_inside
+from einback.rules.relations import flattens, is_relation, is_window_view, merge_barrier, spreads, stays_inside
 
 __all__ = [
     "broadcast_axes",
@@ -174,18 +174,38 @@ def _reads_inside(node: Einsum, k: int, inner: Einsum) -> bool:
 
 
 def peel_operands(node: Node, _: Surroundings) -> Node | None:
-    """An operand that is a view, a broadcast or an embedded diagonal gives its core and its labels."""
+    """An operand that is a view, a broadcast or an embedded diagonal gives its core and its labels.
+
+    One that holds a relation gives all its factors: what reads it may use the relation up.
+    """
     assert isinstance(node, Einsum)
     for k, operand in enumerate(node.operands):
         if not isinstance(operand, Einsum) or is_size(operand):
             continue
         if _is_view(operand) or (is_window_view(operand) and _reads_inside(node, k, operand)):
             return inline(node, k, operand)
+        if spreads(operand) and len(node.operands) + len(operand.operands) - 1 <= _MOST_MERGED:
+            return inline(node, k, operand)
         parts = _core(operand)
         if parts is not None:
             core, labels, beside = parts
             return _splice(node, k, operand.out, [(core, labels), *beside])
     return None
+
+
+def _apart(node: Einsum) -> list[tuple[Node, Term]]:
+    """The tensors that an outer product is made of: factors with no label in common are in different ones."""
+    groups: list[tuple[set[int], list[tuple[Node, Term]]]] = []
+    for operand, term in zip(node.operands, node.labels, strict=True):
+        met = [group for group in groups if not group[0].isdisjoint(term)]
+        groups = [group for group in groups if group not in met]
+        labels = {*term, *(label for own, _ in met for label in own)}
+        groups.append((labels, [*(pair for _, pairs in met for pair in pairs), (operand, term)]))
+    parts: list[tuple[Node, Term]] = []
+    for labels, pairs in groups:
+        out = tuple(label for label in dict.fromkeys(node.out) if label in labels)
+        parts.append((einsum([op for op, _ in pairs], [term for _, term in pairs], out), out))
+    return parts
 
 
 def merge_nested(node: Node, around: Surroundings) -> Node | None:
@@ -200,6 +220,10 @@ def merge_nested(node: Node, around: Surroundings) -> Node | None:
         if len(node.operands) > 1 or (len(set(term)) == len(term) and not set(term) <= set(node.out)):
             return None
     for k, operand in enumerate(node.operands):
+        if around.merging and isinstance(operand, Einsum) and not set(node.labels[k]) <= set(node.out):
+            apart = _apart(operand)
+            if sum(bool(out) and not isinstance(part, Ones) for part, out in apart) > 1:
+                return _splice(node, k, operand.out, apart)
         if isinstance(operand, Einsum) and not is_size(operand) and around.once(operand):
             if around.merging and merge_barrier(node, k, operand):
                 continue

@@ -36,13 +36,13 @@ def _total(node: Node) -> Node:
     ("node", "shown"),
     [
         (CONV, "R[b,o,i] = K[o,c,u] x[b,c,2*i+u]"),
-        (gradient(_total(CONV), [X])[0], "R[b,c,h] = δ[h,2*i+u] exp(K[o,c',u'] x[b,c',2*i+u']) K[o,c,u]"),
+        (gradient(_total(CONV), [X])[0], "R[b,c,h:h] = δ[h,2*i+u] exp(K[o,c',u'] x[b,c',2*i+u']) K[o,c,u]"),
         (gradient(_total(CONV), [K])[0], "R[o,c,u] = exp(K[o,c',u'] x[b,c',2*i+u']) x[b,c,2*i+u]"),
         (LOOKUP, "R[b,t,d] = E[token[b,t],d]"),
         (gradient(_total(LOOKUP), [E])[0], "R[v,d] = δ[v,token[b,t]] exp(E[token[b,t],d])"),
         (
             hessian(_total(LOOKUP), E, E),
-            "R[v,d,v',d'] = δ[v,token[b,t]] δ[d,d'] δ[v',token[b,t]] exp(E[token[b,t],d])",
+            "R[v,d,v',d'] = δ[v,v'] δ[v,token[b,t]] δ[d,d'] exp(E[token[b,t],d])",
         ),
         (CAUSAL, "R[q,k] = where(q >= k, S[q,k], -inf)"),
         (einsum([X, FLAT], ["nab", "fab"], "nf"), "R[b,(c h)] = x[b,c,h]"),
