@@ -24,7 +24,7 @@ from einback.ir.build import add, broadcast, const, einsum, exact, is_zero, ones
 from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones, Window
 from einback.ir.walk import children
 from einback.rules.engine import Surroundings
-from einback.rules.relations import is_relation, spreads
+from einback.rules.relations import flattens, is_relation, spreads
 from einback.rules.signs import is_whole, never_negative
 from einback.rules.structure import embeds
 
@@ -143,7 +143,7 @@ def distribute_diagonals(node: Node, around: Surroundings) -> Node | None:
     It waits until the sum is settled: what turns out to be one diagonal is not distributed.
     """
     assert isinstance(node, Einsum)
-    windowed = any(isinstance(op, Window) for op in node.operands)
+    windowed = any(isinstance(op, Window) and not flattens(op) for op in node.operands)
     sums = [
         op
         for op, term in zip(node.operands, node.labels, strict=True)

@@ -173,6 +173,12 @@ def _reads_inside(node: Einsum, k: int, inner: Einsum) -> bool:
     return all(isinstance(op, Window) and stays_inside(op) for op in touching)
 
 
+def _all_fit(node: Einsum) -> bool:
+    """Whether there is room for the factors of all operands that hold relations, whichever is taken first."""
+    inner = [op for op in node.operands if isinstance(op, Einsum) and spreads(op)]
+    return len(node.operands) + sum(len(op.operands) - 1 for op in inner) <= _MOST_MERGED
+
+
 def peel_operands(node: Node, _: Surroundings) -> Node | None:
     """An operand that is a view, a broadcast or an embedded diagonal gives its core and its labels.
 
@@ -184,7 +190,7 @@ def peel_operands(node: Node, _: Surroundings) -> Node | None:
             continue
         if _is_view(operand) or (is_window_view(operand) and _reads_inside(node, k, operand)):
             return inline(node, k, operand)
-        if spreads(operand) and len(node.operands) + len(operand.operands) - 1 <= _MOST_MERGED:
+        if spreads(operand) and _all_fit(node):
             return inline(node, k, operand)
         parts = _core(operand)
         if parts is not None:
@@ -220,7 +226,8 @@ def merge_nested(node: Node, around: Surroundings) -> Node | None:
         if len(node.operands) > 1 or (len(set(term)) == len(term) and not set(term) <= set(node.out)):
             return None
     for k, operand in enumerate(node.operands):
-        if around.merging and isinstance(operand, Einsum) and not set(node.labels[k]) <= set(node.out):
+        beside = around.merging and len(node.operands) > 1
+        if beside and isinstance(operand, Einsum) and not set(node.labels[k]) <= set(node.out):
             apart = _apart(operand)
             if sum(bool(out) and not isinstance(part, Ones) for part, out in apart) > 1:
                 return _splice(node, k, operand.out, apart)
