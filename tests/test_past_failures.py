@@ -7,7 +7,10 @@ import pytest
 
 import einback as eb
 from einback.formula.index import Names, texts
+from einback.ir.build import einsum
 from einback.ir.nodes import Window
+from einback.rules.simplify import normalise
+from tests.interpreter import evaluate
 
 x, y, s = eb.tensors("x[n] y[n] s")
 
@@ -329,3 +332,10 @@ def test_a_gradient_says_the_size_of_an_axis_that_is_read_at_computed_positions_
     assert slope.text().startswith("dz[n:n] = ")
     again = eb.program(slope.text(name="g"), z=z, k=k)["g"]
     np.testing.assert_array_equal(eb.evaluate(again, z=np.ones(5), k=np.ones(3)), [2, 3, 3, 3, 2])
+
+
+def test_equal_windows_on_axes_whose_sizes_became_one_are_no_contradiction():
+    one, other = (Window(size, ("i",), (2,), 0) for size in ("n", "m"))
+    (node,) = normalise([einsum([one, other], ["pi", "pi"], "pi")])
+    (found,) = evaluate([node], {}, {"n": 4, "m": 4, "i": 2}, [("n", "m")])
+    np.testing.assert_array_equal(found, [[1, 0], [0, 0], [0, 1], [0, 0]])

@@ -194,7 +194,8 @@ def _pair(one: Factor, other: Factor, places: Counter[int]) -> list[Factor] | No
         if differing == [free] and not (isinstance(a, Window) and free and a.steps[free - 1] == 0):
             return [one, (Delta(a.shape[free]), (term[free], own[free]))]
     if isinstance(a, Window) and isinstance(b, Window):
-        if term == own and a.steps == b.steps and isinstance(plus(a.offset, negative(b.offset)), int):
+        apart = plus(a.offset, negative(b.offset))
+        if term == own and a.steps == b.steps and isinstance(apart, int) and apart:
             return [one, (const(0), ())]
         if term[0] == own[0] and places[term[0]] == 2 and a is b and flattens(a):
             return [

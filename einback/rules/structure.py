@@ -225,8 +225,8 @@ def merge_nested(node: Node, around: Surroundings) -> Node | None:
         term = node.labels[0]
         if len(node.operands) > 1 or (len(set(term)) == len(term) and not set(term) <= set(node.out)):
             return None
+    beside = around.merging and len(node.operands) > 1
     for k, operand in enumerate(node.operands):
-        beside = around.merging and len(node.operands) > 1
         if beside and isinstance(operand, Einsum) and not set(node.labels[k]) <= set(node.out):
             apart = _apart(operand)
             if sum(bool(out) and not isinstance(part, Ones) for part, out in apart) > 1:
