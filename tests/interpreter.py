@@ -88,7 +88,7 @@ def _value(node: Node, done: Mapping[Node, np.ndarray], arrays: Mapping[str, np.
         case OneHot():
             return (done[node.ids][..., None] == np.arange(length(node.size))).astype(int)
         case Matrix():
-            return _MATRIX[node.fn](done[node.arg])
+            return MATRICES[node.fn](done[node.arg])
         case Einsum():
             return _einsum([done[operand] for operand in node.operands], node.labels, node.out)
         case Add():
@@ -100,7 +100,7 @@ def _value(node: Node, done: Mapping[Node, np.ndarray], arrays: Mapping[str, np.
     raise TypeError(f"unknown node {node!r}")
 
 
-_MATRIX: Mapping[str, Any] = {
+MATRICES: Mapping[str, Any] = {
     "inv": np.linalg.inv,
     "det": np.linalg.det,
     "logdet": lambda a: np.linalg.slogdet(a)[1],
