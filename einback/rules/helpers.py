@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ABOVE", "COMPLEX", "ERF", "SIGMOID", "SOFTPLUS"]
-
-SIGMOID = '''
-def sigmoid(x):
-    """1 / (1 + exp(-x)), without overflow and to full accuracy on both sides."""
-    small = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, small) / (1 + small)
-'''
-
-SOFTPLUS = '''
-def softplus(x):
-    """log(1 + exp(x)), without overflow."""
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-'''
+__all__ = ["ABOVE", "COMPLEX", "ERF"]
 
 ERF = '''
 def erf(x):

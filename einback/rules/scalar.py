@@ -21,7 +21,7 @@ from typing import Any, Final
 from einback.ir.build import exact
 from einback.ir.nodes import Const, Number
 from einback.rules.expr import Expr, apply
-from einback.rules.helpers import ABOVE, COMPLEX, ERF, SIGMOID, SOFTPLUS
+from einback.rules.helpers import ABOVE, COMPLEX, ERF
 from einback.rules.wirtinger import ABS, CONJ, IMAG, IMAGINARY_PART, REAL, REAL_PART, SIGN, RealLinear
 
 __all__ = ["LINEAR", "TABLE", "Scalar", "evaluate_power", "row"]
@@ -183,26 +183,21 @@ _ROWS = (
     _call(
         "sigmoid",
         lambda x, y: y * (1 - y),
-        numpy="sigmoid({0})",
-        helper=SIGMOID,
-        analytic="(1 / (1 + np.exp(-{0})))",
+        numpy="(1 / (1 + np.exp(-{0})))",
         cuda="(1 / (1 + exp(-{0})))",
         latex=r"\sigma\left({0}\right)",
     ),
     _call(
         "softplus",
         lambda x, y: apply("sigmoid", x),
-        numpy="softplus({0})",
-        helper=SOFTPLUS,
+        numpy="(np.maximum({0}, 0) + np.log1p(np.exp(-np.abs({0}))))",
         analytic="np.log1p(np.exp({0}))",
         cuda="(fmax({0}, 0) + log1p(exp(-fabs({0}))))",
     ),
     _call(
         "silu",
         lambda x, y: apply("sigmoid", x) + y * (1 - apply("sigmoid", x)),
-        numpy="({0} * sigmoid({0}))",
-        helper=SIGMOID,
-        analytic="({0} / (1 + np.exp(-{0})))",
+        numpy="({0} / (1 + np.exp(-{0})))",
         cuda="({0} / (1 + exp(-{0})))",
     ),
     Scalar(

@@ -2,14 +2,15 @@
 
 The first call with new shapes binds the sizes, plans, lowers, and compiles the generated source; later calls look
 the function up. Results are fresh arrays in C order that share memory with nothing; a result without axes is
-a NumPy scalar (a Python integer where arrays hold objects). Calls from many threads are safe.
+a NumPy scalar (a Python integer where arrays hold objects). Calls from many threads are safe: each works in
+memory of its own, which is kept for later calls.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -28,8 +29,10 @@ from einback.run.guards import Array, checked_arrays, refuse_missing, refuse_unk
 from einback.run.linalg import explained
 from einback.run.lower import lower
 from einback.run.names import identifier
+from einback.run.pool import Steps
 from einback.run.source import Describe, Result, Structure, Text, leaves, write
 from einback.run.steps import Routine
+from einback.run.workspace import settled
 
 __all__ = ["Compiled", "einsum_describe"]
 
@@ -131,7 +134,7 @@ class Compiled:
         if made is None:
             made, values = self._prepared(values)
         try:
-            return made.function(*[values[name] for name in made.reads])
+            return made.steps([values[name] for name in made.reads])
         except np.linalg.LinAlgError as error:
             raise explained(error, made.text.source) from error
         except IndexError as reason:  # what is read through indices is checked while it runs
@@ -227,7 +230,7 @@ class _Specialised:
     routine: Routine
     text: Text
     reads: tuple[str, ...]
-    function: Callable[..., Any]
+    steps: Steps
     standalone: Callable[[], str] = field(repr=False)
 
 
@@ -238,7 +241,8 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
         _wanted(like, node, dtypes) or dtype
         for like, node, dtype in zip(program.likes, program.declared, declared, strict=True)
     ]
-    routine = lower(plan, program.inputs, dtypes, wanted)
+    routine = settled(lower(plan, program.inputs, dtypes, wanted))
+    plan = replace(plan, space=routine.space)
     results = [Result(resolve(root.shape, sizes), dtype) for root, dtype in zip(plan.roots, wanted, strict=True)]
 
     def written(checked: bool) -> Text:
@@ -258,9 +262,10 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
     text = written(checked=False)
     namespace: dict[str, Any] = {}
     exec(compile(text.source, f"<einback {program.function}>", "exec"), namespace)
-    function = namespace[identifier(program.function)]
+    prepare = namespace.get("prepare", lambda: namespace[identifier(program.function)])
+    steps = Steps(prepare, routine.space)
     reads = tuple(parameter.tensor.name for parameter in routine.parameters)
-    return _Specialised(plan, routine, text, reads, function, lambda: written(checked=True).source)
+    return _Specialised(plan, routine, text, reads, steps, lambda: written(checked=True).source)
 
 
 def _typing_nodes(program: Program, dtypes: Mapping[str, DType], sizes: Sizes) -> tuple[Node, ...]:

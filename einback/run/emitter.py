@@ -24,6 +24,7 @@ from einback.run.steps import (
     Free,
     Index,
     Infix,
+    Kind,
     Method,
     Negative,
     Ref,
@@ -57,17 +58,17 @@ class Emitter:
         self._dead: list[int] = []
         self._before: dict[int, int] = {}  # the register whose array another took over
         self._scalars: set[int] = set()
-        self._given: dict[int, tuple[int, ...]] = {}  # shapes of the caller's arrays
+        self.kinds: dict[int, Kind] = {}  # of the registers whose kind is known
 
-    def parameter(self, node: Node, shape: tuple[int, ...]) -> int:
+    def parameter(self, node: Node, shape: tuple[int, ...], dtype: DType) -> int:
         self.registers.append(Register(node, None))
-        self._given[len(self.registers) - 1] = shape
+        self.kinds[len(self.registers) - 1] = Kind(shape, dtype)
         return len(self.registers) - 1
 
     def shape(self, register: int) -> tuple[int, ...] | None:
         """The shape of the caller's array, or of one that this program owns."""
-        owned = self._owned.get(register)
-        return owned.shape if owned is not None else self._given.get(register)
+        known = self.kinds.get(register)
+        return known.shape if known is not None else None
 
     def adopt(self, register: int, node: Node, uses: int) -> bool:
         """Make a register of this block the home of `node`, unless it is another node's."""
@@ -99,6 +100,8 @@ class Emitter:
         target = self.assign(expr, node, uses, into=into)
         row_major = self._owned[into].row_major if into is not None else value.row_major and expr is value.expr
         made = array(Ref(target), shape, value.dtype, row_major=row_major)
+        if not _is_tuple(expr):
+            self.kinds[target] = Kind(shape, value.dtype)
         if not _is_read_only(expr):
             self._owned[target] = made
         where = {place: axis for axis, place in enumerate(places)}
@@ -126,6 +129,7 @@ class Emitter:
 
     def own(self, register: int, value: Value) -> None:
         self._owned[register] = value
+        self.kinds[register] = Kind(value.shape, value.dtype)
 
     def fill(self, view: Expr, expr: Expr, sign: str = "", reads: Sequence[Expr] = ()) -> None:
         """Write into an array of this program; `reads` are what the view reads beside it."""
@@ -139,7 +143,7 @@ class Emitter:
         self.registers += [Register(None, len(self.blocks)), Register(None, len(self.blocks))]
         self._statements.append(Sliced(target, index, left, right, shape, dtype, step))
         self._unread[target] = 1
-        self._owned[target] = array(Ref(target), shape, dtype, row_major=True)
+        self.own(target, array(Ref(target), shape, dtype, row_major=True))
         for read in (left, right):
             self._read(read, kept=None)
         return self._owned[target]
@@ -198,6 +202,8 @@ def _overwritable(expr: Expr) -> Iterable[Expr]:
             return (expr.left, expr.right)
         case Negative():
             return (expr.operand,)
+        case Call("np.where", (_, yes, no)):
+            return (yes, no)
         case Call() if _is_ufunc(expr) and expr.function != "np.vecdot":
             return expr.args
         case _:
@@ -213,6 +219,11 @@ def _is_read_only(expr: Expr) -> bool:
             return expr.name == "diagonal"
         case _:
             return _is_call(expr, "np.broadcast_to") or _is_call(expr, "windows")
+
+
+def _is_tuple(expr: Expr) -> bool:
+    """Whether a call gives several arrays: what a matrix is kept as."""
+    return isinstance(expr, Call) and expr.function in ("factor", "qr", "np.linalg.eigh", "np.linalg.slogdet")
 
 
 def _is_call(expr: Expr, function: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -15,15 +14,13 @@ from einback.rules.scalar import row
 from einback.run.casting import cast, conformed, literal, promoted, typed
 from einback.run.elementwise import combine
 from einback.run.emitter import Emitter
-from einback.run.steps import Call, Expr, Infix, Literal, Template
+from einback.run.steps import Call, Expr, Infix, Literal
+from einback.run.templates import spelled
 from einback.run.values import Value
 
 __all__ = ["apply", "power"]
 
 BOOL, FLOAT = np.dtype(np.bool_), np.dtype(np.float64)
-
-_CALL = re.compile(r"([\w.]+)\((\{\d\}(?:, (?:\{\d\}|\d+))*)\)")
-_INFIX = re.compile(r"\(\{0\} (\S+) \{1\}\)")
 
 
 def apply(emitter: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
@@ -58,21 +55,15 @@ def _arguments(fn: str, args: Sequence[Value], dtype: DType) -> list[Value]:
 
 
 def _spelled(emitter: Emitter, spelling: str, values: Sequence[Value], dtype: DType) -> Value:
-    """A template as a call or an operator where it is one, so that it can run in place; else as it stands."""
-    operator = _INFIX.fullmatch(spelling)
-    if operator:
-        sign = operator[1]
-        return combine([emitter.inline(v) for v in values], dtype, lambda e: Infix(sign, e[0], e[1]))
-    call = _CALL.fullmatch(spelling)
-    if call:
-        function, words = call[1], call[2].split(", ")
-        inlined = [_argument(emitter, value, function, dtype) for value in values]
-        return combine(
-            inlined,
-            dtype,
-            lambda e: Call(function, tuple(e[int(w[1])] if w[0] == "{" else Literal(int(w)) for w in words)),
-        )
-    return combine([emitter.settled(value) for value in values], dtype, lambda e: Template(spelling, tuple(e)))
+    """A template as calls and operators where it is made of these, so that they can run in place."""
+    match spelled(spelling, [Literal(k) for k in range(len(values))]):
+        case Call(function, args) if all(isinstance(arg, Literal) for arg in args):
+            values = [_argument(emitter, value, function, dtype) for value in values]
+        case Infix(_, Literal(), Literal()):
+            values = [emitter.inline(value) for value in values]
+        case _:
+            values = [emitter.settled(value) for value in values]
+    return combine(values, dtype, lambda e: spelled(spelling, e))
 
 
 def _argument(emitter: Emitter, value: Value, function: str, dtype: DType) -> Value:
@@ -123,7 +114,7 @@ def _inverse(x: Expr) -> Expr:
 
 _POWERS: tuple[tuple[Fraction, Callable[[Expr], Expr]], ...] = (
     (Fraction(2), _square),
-    (Fraction(3), lambda x: Template("({0} * {0} * {0})", (x,))),
+    (Fraction(3), lambda x: Infix("*", Infix("*", x, x), x)),
     (Fraction(1, 2), _root),
     (Fraction(-1), _inverse),
     (Fraction(-2), lambda x: _inverse(_square(x))),

@@ -66,13 +66,14 @@ class _Lowering:
             tuple(self._emitter.blocks),
             results,
             tuple(self._emitter.registers),
+            self._emitter.kinds,
             tuple(self._emitter.helpers),
             any(dtype.kind in "fc" for dtype in self._plan.dtypes.values()),
         )
 
     def _parameter(self, tensor: Input) -> Parameter:
         shape, dtype = resolve(tensor.sizes, self._plan.sizes), self._arrays[tensor.name]
-        register = self._emitter.parameter(tensor, shape)
+        register = self._emitter.parameter(tensor, shape, dtype)
         self._values[tensor] = Value(Ref(register), shape, dtype, tuple(range(len(shape))), row_major=not shape)
         return Parameter(tensor, register, shape, dtype)
 

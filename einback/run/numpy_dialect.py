@@ -15,6 +15,7 @@ from einback.run.steps import (
     Free,
     Index,
     Infix,
+    Into,
     Literal,
     Method,
     Negative,
@@ -32,16 +33,21 @@ Name = Callable[[int], str]
 
 _PRECEDENCE = {">": 1, ">=": 1, "<": 1, "<=": 1, "==": 1, "!=": 1, "+": 2, "-": 2, "*": 3, "/": 3, "@": 3, "**": 5}
 _NEGATIVE, _ATOM = 4, 6
-_UFUNCS = {"+": "np.add", "-": "np.subtract", "*": "np.multiply", "/": "np.divide"}
+_BY_KEYWORD = ("np.maximum", "np.minimum")  # NumPy wants it so; a place by position is read faster
 
 
 def statement(step: Statement, name: Name) -> str:
     """One statement of source, a line but for loops; `name` gives the variable of a register."""
     match step:
-        case Assign(target, value, None):
+        case Assign(target, value):
             return f"{name(target)} = {_bare(expression(value, name))}"
-        case Assign(target, value, into) if into is not None:
-            return _in_place(name(target), value, into, name)
+        case Into(function, args, out, keywords):
+            extra = [expression(value, name) for _, value in keywords]
+            place = "out=" * (function in _BY_KEYWORD) + expression(out, name)
+            words = [*(expression(arg, name) for arg in args), place, *extra]
+            if function == "dot":
+                return f"{_within(args[0], _ATOM, name)}.dot({', '.join(words[1:])})"
+            return f"{function}({', '.join(words)})"
         case Fill(view, value, sign):
             whole = "" if isinstance(view, Index | Template) else "[...]"
             return f"{expression(view, name)}{whole} {sign}= {_bare(expression(value, name))}"
@@ -59,35 +65,12 @@ def _sliced(step: Sliced, name: Name) -> str:
     target, k = name(step.target), name(step.index)
     rows = f"[{k} : {k} + {step.step}]"
     left = expression(step.left, lambda register: name(register) + rows)
-    dtype = expression(DTypeName(step.dtype), name)
     return "\n".join(
         [
-            f"{target} = np.empty({step.shape}, dtype={dtype})",
             f"for {k} in range(0, {step.shape[0]}, {step.step}):",
-            f"    np.matmul({left}, {expression(step.right, name)}, out={target}{rows})",
+            f"    np.matmul({left}, {expression(step.right, name)}, {target}{rows})",
         ]
     )
-
-
-def _in_place(target: str, value: Expr, into: int, name: Name) -> str:
-    """A statement that writes into an array: `Z += b`, `np.exp(Z, out=Z)`, or `P = np.exp(Z, out=Z)`."""
-    out = name(into)
-    if isinstance(value, Infix) and target == out:
-        if value.left == Ref(into):
-            return f"{out} {value.sign}= {expression(value.right, name)}"
-        if value.right == Ref(into) and value.sign in "+*":
-            return f"{out} {value.sign}= {expression(value.left, name)}"
-    match value:
-        case Infix():
-            call = Call(_UFUNCS[value.sign], (value.left, value.right))
-        case Negative():
-            call = Call("np.negative", (value.operand,))
-        case Call():
-            call = value
-        case _:
-            raise TypeError(f"{type(value).__name__} cannot write into an array")
-    text = expression(Call(call.function, call.args, (*call.keywords, ("out", Ref(into)))), name)
-    return text if target == out else f"{target} = {text}"
 
 
 def expression(expr: Expr, name: Name) -> str:

@@ -6,15 +6,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from string import ascii_letters
 
+import numpy as np
+
 from einback.errors import CompileError
 from einback.plan.dtypes import DType
 from einback.run.casting import cast, conformed, dtype_keyword
+from einback.run.elementwise import combine, infix
 from einback.run.emitter import Emitter
 from einback.run.folding import fold
 from einback.run.steps import Call, DTypeName, Expr, Literal, Method, Ref
 from einback.run.values import Labels, Term, Value, array, dense, laid, spread
 
 __all__ = ["embed", "reduce", "total"]
+
+_SHIFTED = ("f", "d")  # dtypes whose logsumexp is written out
 
 
 def total(emitter: Emitter, term: Term, out: Labels, *, lengths: Sequence[int], dtype: DType) -> Value:
@@ -27,6 +32,8 @@ def total(emitter: Emitter, term: Term, out: Labels, *, lengths: Sequence[int], 
 
 def reduce(emitter: Emitter, fn: str, value: Value, axes: Sequence[int], dtype: DType) -> Value:
     """sum, max, min, prod, logsumexp or peak over some axes, which disappear; the value repeats along none."""
+    if value.dtype.char in _SHIFTED and dtype == value.dtype and fn in ("peak", "logsumexp"):
+        return _peak(emitter, value, axes) if fn == "peak" else _logsumexp(emitter, value, axes)
     value = emitter.inline(value)
     gone = sorted(axis for k in axes if (axis := value.axes[k]) is not None)
     keywords: tuple[tuple[str, Expr], ...] = ()
@@ -53,6 +60,28 @@ def reduce(emitter: Emitter, fn: str, value: Value, axes: Sequence[int], dtype: 
         axes=tuple(None if axis is None else place[axis] for axis in kept),
         row_major=value.row_major or len(left) <= 1,
     )
+
+
+def _peak(emitter: Emitter, value: Value, axes: Sequence[int]) -> Value:
+    """The largest entry, brought into the range of finite numbers."""
+    largest = float(np.finfo(value.dtype.char).max)
+    made = reduce(emitter, "max", value, axes, value.dtype)
+    assert isinstance(made.expr, Method)
+    bounded = Method(made.expr.operand, "max", (), (*made.expr.keywords, ("initial", Literal(-largest))))
+    return replace(made, expr=Call("np.fmin", (bounded, Literal(largest))))
+
+
+def _logsumexp(emitter: Emitter, value: Value, axes: Sequence[int]) -> Value:
+    """log(sum(exp(x))), shifted by the largest entry, each operation on its own."""
+    value = emitter.settled(emitter.inline(value), None, 2)
+    peak = emitter.settled(_peak(emitter, value, axes), None, 2)
+    kept = iter(peak.axes)
+    beside = replace(peak, axes=tuple(None if k in axes else next(kept) for k in range(len(value.axes))))
+    terms = emitter.settled(infix(emitter, "-", value, beside, value.dtype))
+    terms = combine([terms], value.dtype, lambda e: Call("np.exp", (e[0],)))
+    sums = emitter.settled(reduce(emitter, "sum", terms, axes, value.dtype))
+    logs = combine([sums], value.dtype, lambda e: Call("np.log", (e[0],)))
+    return infix(emitter, "+", logs, peak, value.dtype)
 
 
 def embed(emitter: Emitter, term: Term, out: Labels, *, lengths: Sequence[int], dtype: DType) -> Value:

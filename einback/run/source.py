@@ -11,16 +11,16 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 from einback.errors import CompileError
 from einback.ir.nodes import Einsum, Node
 from einback.plan.dtypes import DType
 from einback.rules.scalar import TABLE
+from einback.run.flatten import base_of, is_view
 from einback.run.names import Namer, identifier
 from einback.run.numpy_dialect import expression, statement
-from einback.run.steps import Assign, Block, Routine, Sliced, Statement
+from einback.run.steps import Assign, Call, Ref, Routine, Sliced, Statement, Transposed
 
 __all__ = ["Describe", "Result", "Structure", "Text", "leaves", "write"]
 
@@ -91,12 +91,25 @@ def write(
     check = writer.check() if checked else []
     body = [*check, *writer.body(), f"return {_rendered(structure, writer.returned)}"]
     helpers = [text.strip("\n") for text in routine.helpers]
+    if routine.space:
+        helpers.append(_WORKSPACE.strip("\n"))
     imports = ["import math\n"] if any("math." in text for text in helpers) else []
     decorator = ['@np.errstate(all="ignore")\n'] if routine.may_warn else []
     code = "".join([*decorator, writer.signature(checked), "\n", textwrap.indent("\n".join(body), "    ")])
+    if routine.prepared:
+        code = writer.prepared(code, ready=checked)
     docstring = f'"""{_escaped(writer.summary(title, structure, results))}"""'
     source = "\n\n\n".join([f"{docstring}\n\n{''.join(imports)}import numpy as np", *helpers, code]) + "\n"
     return Text(source, tuple(writer.formulas))
+
+
+_WORKSPACE = '''
+def workspace(size):
+    """A block of memory that starts at a cache line."""
+    block = np.empty(size + 64, np.uint8)
+    start = -block.ctypes.data % 64
+    return block[start : start + size]
+'''
 
 
 class _Writer:
@@ -114,9 +127,8 @@ class _Writer:
         helpers = [name for scalar in TABLE.values() for name in _DEFINED.findall(scalar.helper)]
         helpers += [name for text in routine.helpers for name in _DEFINED.findall(text)]
         defined = [name for text in routine.helpers for name in _DEFINED.findall(text)]
-        self._namer = Namer([*helpers, *defined, "logsumexp", "peak", function])
+        self._namer = Namer([*helpers, *defined, "logsumexp", "peak", "prepare", "space", "workspace", function])
         self._routine, self._describe, self._function, self._origins = routine, describe, function, origins
-        self._temporaries: list[str] = []
         self._names = {p.register: self._namer.name(p.tensor.name) for p in routine.parameters}
         self._given: dict[Node, str] = {p.tensor: self._names[p.register] for p in routine.parameters}
         for block in routine.blocks:
@@ -124,28 +136,49 @@ class _Writer:
             known = (letters[node] for node in (block.node, *origins.get(block.node, ())) if node in letters)
             self._names[block.register] = self._namer.name(wish) if wish else self._namer.number(next(known, "t"))
         for block in routine.blocks:
-            self._name_temporaries(block)
+            self._name_temporaries(block.statements)
+        self._name_temporaries(routine.prepared)
         self.formulas: list[str] = []
 
-    def _name_temporaries(self, block: Block) -> None:
-        """A temporary whose array the block's result takes over already has its name; others are u1, u2, ..."""
-        taken_over = {s.into: s.target for s in block.statements if isinstance(s, Assign) and s.into is not None}
-        free = count()
-        for made in reversed([register for s in block.statements for register in _made(s)]):
-            if made not in self._names:
-                heir = taken_over.get(made)
-                self._names[made] = self._names[heir] if heir is not None else self._temporary(next(free))
+    def _name_temporaries(self, statements: Sequence[Statement]) -> None:
+        """Names for what is no step's: those of prepared views after what they are of, others are u1, u2, ..."""
+        for step in statements:
+            for register in _made(step):
+                if register not in self._names:
+                    self._names[register] = self._temporary(step)
 
-    def _temporary(self, k: int) -> str:
-        while len(self._temporaries) <= k:
-            self._temporaries.append(self._namer.number("u"))
-        return self._temporaries[k]
+    def _temporary(self, step: Statement) -> str:
+        match step:
+            case Assign(_, Transposed(Ref(base), axes)) if (
+                axes == tuple(range(len(axes)))[::-1] and base in self._names
+            ):
+                return self._namer.name(f"{self._names[base]}_T")
+            case Assign(_, Call("np.array")):
+                return self._namer.number("c")
+            case Assign(_, Call("np.ones")):
+                return self._namer.number("ones_")
+            case Assign(_, value) if is_view(value) and (seen := base_of(value)) is not None and seen in self._names:
+                return self._namer.number(f"{self._names[seen]}_")
+            case _:
+                return self._namer.number("u")
 
     def signature(self, by_keyword: bool) -> str:
         """The head of the function; a file that people call takes its arrays by keyword only."""
         parameters = [self._names[p.register] for p in self._routine.parameters]
         star = ["*"] if by_keyword and parameters else []
         return "\n".join(_filled(f"def {self._function}(", [*star, *parameters], "):"))
+
+    def prepared(self, code: str, ready: bool) -> str:
+        """The function inside of another that makes the arrays that it works in."""
+        lines = [
+            "def prepare():",
+            f'    """Make {self._function}, and the memory that it works in: one for each thread."""',
+        ]
+        if self._routine.space:
+            lines.append(f"    space = workspace({self._routine.space})")
+        lines += [f"    {statement(step, self._names.__getitem__)}" for step in self._routine.prepared]
+        lines += ["", textwrap.indent(code, "    "), "", f"    return {self._function}"]
+        return "\n".join([*lines, *(["", "", f"{self._function} = prepare()"] if ready else [])])
 
     def check(self) -> list[str]:
         """Lines that refuse other shapes: lengths are written into the code as numbers."""

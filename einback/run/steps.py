@@ -3,7 +3,7 @@
     routine   ::= parameters, blocks, results
     block     ::= the node that it makes, statements
     statement ::= Assign(target, expression, into) | Fill(view, expression) | Run(expression) | Free(registers)
-                | Sliced(target, left, right)
+                | Sliced(target, left, right) | Into(function, arguments, out)
     expression ::= Ref | Literal | DTypeName | Infix | Negative | Call | Method | Index | Transposed | Template
 
 A register is an array (or a scalar) that a statement makes; its number is its place in `Routine.registers`.
@@ -11,7 +11,7 @@ A register is an array (or a scalar) that a statement makes; its number is its p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import EllipsisType
 
@@ -28,6 +28,8 @@ __all__ = [
     "Free",
     "Index",
     "Infix",
+    "Into",
+    "Kind",
     "Literal",
     "Method",
     "Negative",
@@ -40,9 +42,25 @@ __all__ = [
     "Statement",
     "Template",
     "Transposed",
+    "changed",
+    "mapped",
     "operators",
+    "reads",
     "refs",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The shape and the dtype of an array; a Python number has its type in place of a dtype."""
+
+    shape: tuple[int, ...]
+    dtype: DType | type
+
+    @property
+    def is_array(self) -> bool:
+        """Whether it is an array of numbers with axes, whose memory can be planned."""
+        return bool(self.shape) and not isinstance(self.dtype, type) and self.dtype.kind != "O"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +161,16 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class Into:
+    """function(arguments, out): a function of NumPy's writes its result into a view of an array that is there."""
+
+    function: str
+    args: tuple[Expr, ...]
+    out: Expr
+    keywords: tuple[tuple[str, Expr], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """An expression that is evaluated for what it does: a check, or entries added into an array."""
 
@@ -172,7 +200,7 @@ class Sliced:
     step: int
 
 
-Statement = Assign | Fill | Run | Free | Sliced
+Statement = Assign | Fill | Into | Run | Free | Sliced
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,14 +232,21 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Routine:
-    """A lowered program: straight-line blocks, and an expression for each result."""
+    """A lowered program: straight-line blocks, and an expression for each result.
+
+    `kinds` are the shapes and dtypes of registers, as far as they are known. Where its memory is planned, `prepared`
+    is what comes before the first call, working in a block of `space` bytes.
+    """
 
     parameters: tuple[Parameter, ...]
     blocks: tuple[Block, ...]
     results: tuple[Expr, ...]
     registers: tuple[Register, ...]
+    kinds: Mapping[int, Kind]
     helpers: tuple[str, ...]
     may_warn: bool
+    prepared: tuple[Statement, ...] = ()
+    space: int = 0
 
 
 def parts(expr: Expr) -> tuple[Expr, ...]:
@@ -249,3 +284,58 @@ def operators(expr: Expr) -> int:
         count += isinstance(part, Infix | Negative | Call | Method | Template)
         stack.extend(parts(part))
     return count
+
+
+def mapped(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """The expression with another in place of each that it is made of."""
+    match expr:
+        case Infix(sign, left, right):
+            return Infix(sign, change(left), change(right))
+        case Negative(operand):
+            return Negative(change(operand))
+        case Call(function, args, keywords):
+            return Call(function, tuple(map(change, args)), tuple((key, change(value)) for key, value in keywords))
+        case Method(operand, name, args, keywords):
+            named = tuple((key, change(value)) for key, value in keywords)
+            return Method(change(operand), name, tuple(map(change, args)), named)
+        case Index(operand, items):
+            return Index(change(operand), items)
+        case Transposed(operand, axes):
+            return Transposed(change(operand), axes)
+        case Template(text, args):
+            return Template(text, tuple(map(change, args)))
+        case _:
+            return expr
+
+
+def changed(statement: Statement) -> Iterator[int]:
+    """The registers that a statement makes, or whose arrays it may write into."""
+    match statement:
+        case Assign(target):
+            yield target
+        case Into(_, _, out):
+            yield next(refs(out))
+        case Fill(view):
+            yield next(refs(view))
+        case Run(Call(_, (first, *_))):
+            yield from list(refs(first))[:1]
+        case Sliced(target):
+            yield target
+
+
+def reads(statement: Statement) -> Iterator[int]:
+    """The registers that a statement reads."""
+    match statement:
+        case Assign(_, value):
+            yield from refs(value)
+        case Into(_, args, _, keywords):
+            for expr in (*args, *(value for _, value in keywords)):
+                yield from refs(expr)
+        case Fill(view, value):
+            yield from refs(value)
+            yield from list(refs(view))[1:]
+        case Run(call):
+            yield from refs(call)
+        case Sliced():
+            yield from refs(statement.left)
+            yield from refs(statement.right)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from einback.ir.build import add, broadcast, const, einsum, power, reduce, scale, size_of, total
@@ -51,3 +53,10 @@ def batch(seed: int = 0, dtype: str = "f8") -> dict[str, np.ndarray]:
     arrays = {t.name: rng.normal(size=[SIZES[str(size)] for size in t.sizes]) for t in INPUTS}
     arrays["Y"] = np.eye(3)[rng.integers(0, 3, 6)]
     return {name: array.astype(dtype) for name, array in arrays.items()}
+
+
+def statements(source: str) -> list[str]:
+    """The lines of a generated function, less its check of shapes, its comments and what it returns."""
+    body = source.rsplit("def step(", 1)[1].split('got {shapes}")\n', 1)[1]
+    lines = [line.strip() for line in re.split(r"\n *return ", body)[0].splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]

@@ -86,7 +86,7 @@ def test_a_table_read_twice_has_one_gradient_array() -> None:
     loss = einsum([pair, pair], ["bd", "bd"], "")
     arrays = {"E": RNG.normal(size=(9, 4)), "first": np.array([1, 1, 8]), "second": np.array([1, 0, 1])}
     source = same([*gradient(loss, [E])], [E, first, second], arrays)
-    assert source.count("np.zeros(") == 1
+    assert source.count("np.zeros(") + source.count("[...] = 0") == 1
 
 
 DTYPES = ["f8", "f4", "f2", "c16", "i4", "u1", "O"]

@@ -42,7 +42,7 @@ def compiled(y):
 
 def calls(fn):
     """The calls of linear algebra in the function itself, the helpers above it left out."""
-    body = fn.source().split("\ndef step(", 1)[1]
+    body = re.split(r"\n *def step\(", fn.source(), maxsplit=1)[1]
     code = "\n".join(line for line in body.splitlines() if not line.strip().startswith("#"))
     return re.findall(rf"\bnp\.linalg\.(\w+)\(|\b({'|'.join(HELPERS)})\(", code)
 

@@ -1,0 +1,398 @@
+"""The workspace: one block of memory for all that a program computes on the way, laid out by liveness.
+
+A flattened routine writes into arrays. Here each of them gets a home:
+
+    constant   computed once, when the workspace is prepared: what no array of the caller's goes into
+    result     a new array at each call, handed to the caller
+    slot       a place in the block; two arrays share it where the one is dead before the other is written
+
+Views of slots and of constants are made once too, and so are the small numbers that small arrays are combined with:
+a call then consists of NumPy's calls and little else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+
+import numpy as np
+
+from einback.run.flatten import Flattened, base_of, is_view
+from einback.run.kinds import as_operator, kind_of, ufunc
+from einback.run.offsets import placed
+from einback.run.steps import (
+    Assign,
+    Block,
+    Call,
+    DTypeName,
+    Expr,
+    Fill,
+    Free,
+    Infix,
+    Into,
+    Kind,
+    Literal,
+    Method,
+    Ref,
+    Register,
+    Routine,
+    Run,
+    Sliced,
+    Statement,
+    Template,
+    Transposed,
+    changed,
+    mapped,
+    reads,
+    refs,
+)
+
+__all__ = ["settled"]
+
+_SMALL = 4096  # entries of an array, up to which a Python number costs more to convert than an operation takes
+
+
+def settled(routine: Routine) -> Routine:
+    """The routine, its memory planned."""
+    return _Workspace(routine, Flattened(routine)).routine()
+
+
+@dataclass(slots=True)
+class _Workspace:
+    given: Routine
+    flat: Flattened
+    prepared: list[Statement] = field(default_factory=list)
+    names: dict[int, int] = field(default_factory=dict)  # for registers that need no name of their own: another's
+    bound: dict[str, int] = field(default_factory=dict)  # what is made beforehand, by its text
+    pinned: set[int] = field(default_factory=set)  # registers that are there before a call
+    natural: set[int] = field(default_factory=set)  # results that NumPy's functions make, where the order is checked
+
+    def routine(self) -> Routine:
+        flat = self.flat
+        aliases = self._aliases()
+        self.prepared += flat.constants
+        self.pinned.update(statement.target for statement in flat.constants if isinstance(statement, Assign))
+        blocks = self._without_constants()
+        fresh, results = self._results()
+        space = self._slots(blocks, fresh)
+        settled: list[Block] = []
+        for block, statements in zip(self.given.blocks, blocks, strict=True):
+            made: list[Statement] = []
+            for statement in statements:
+                made += self._aliased(statement, aliases)
+                bound = list(self._bound(statement))
+                for register in changed(statement):
+                    if (root := flat.root(register)) in fresh:
+                        bound = self._made(fresh.pop(root), bound)
+                made += bound
+            settled.append(replace(block, statements=tuple(made)))
+        return replace(
+            self.given,
+            blocks=tuple(settled),
+            results=tuple(self._view(result) for result in results),
+            registers=tuple(flat.registers),
+            kinds=flat.kinds,
+            prepared=tuple(self.prepared),
+            space=space,
+        )
+
+    # constants
+
+    def _without_constants(self) -> list[list[Statement]]:
+        """The statements of each block, less those that read nothing of the caller's; these are prepared."""
+        flat = self.flat
+        writes = Counter(
+            flat.root(register)
+            for block in flat.blocks
+            for statement in block
+            for register in changed(statement)
+            if not (isinstance(statement, Assign) and register in flat.views)
+        )
+        blocks: list[list[Statement]] = []
+        for block in flat.blocks:
+            kept: list[Statement] = []
+            for statement in block:
+                target = _target(statement)
+                known = all(flat.root(register) in self.pinned for register in reads(statement))
+                constant = (
+                    target is not None
+                    and known
+                    and flat.root(target) not in flat.handed
+                    and (target in flat.views or (writes[flat.root(target)] == 1 and target in flat.kinds))
+                )
+                if constant and target is not None:
+                    self.prepared.append(_as_assignment(statement))
+                    self.pinned.add(target)
+                else:
+                    kept.append(statement)
+            blocks.append(kept)
+        return blocks
+
+    # results
+
+    def _results(self) -> tuple[dict[int, list[Statement]], list[Expr]]:
+        """How the arrays that are handed out are made, by root; and the results as they are then read."""
+        fresh: dict[int, list[Statement]] = {}
+        results: list[Expr] = []
+        whole = self._written_whole()
+        first = whole & self._elementwise_first()
+        for result in self.flat.results:
+            view, axes = _order_of(result)
+            root = self.flat.root(view.register) if view is not None else -1
+            kind = self.flat.kinds.get(root)
+            taken = root in fresh or (view is not None and self.flat.array(view.register) != root)
+            if view is None or taken or root not in self.flat.written or root in self.pinned or kind is None:
+                results.append(self._copied(result))
+                continue
+            assert isinstance(kind.dtype, np.dtype)
+            empty = tuple(kind.shape[k] for k in axes) if axes else kind.shape
+            made = Call("np.empty", (Literal(empty), DTypeName(kind.dtype)))
+            if not axes:
+                fresh[root] = [Assign(self._name(root), made)]
+                natural = root in first and result is not view
+                results.append(result if natural else view)
+                self.natural |= {self._name(root)} if natural or (root in first and len(kind.shape) == 1) else set()
+            elif root in whole:
+                array = self._register(Kind(empty, kind.dtype))
+                back = tuple(sorted(range(len(axes)), key=axes.__getitem__))
+                fresh[root] = [Assign(array, made), Assign(self._name(root), Transposed(Ref(array), back))]
+                results.append(Ref(array))
+            else:
+                results.append(self._copied(result))
+        return fresh, results
+
+    def _made(self, creation: Sequence[Statement], writing: list[Statement]) -> list[Statement]:
+        """The statements that create a result and first write into it; one, where it is NumPy's own result."""
+        match creation, writing:
+            case [Assign(root)], [Fill(Ref(target), Literal(0))] if target == root:
+                kind = self.flat.kinds[root]
+                assert isinstance(kind.dtype, np.dtype)
+                return [Assign(root, Call("np.zeros", (Literal(kind.shape), DTypeName(kind.dtype))))]
+            case [Assign(root)], [Into("dot", (left, right), Ref(target))] if target == root:
+                return [Assign(root, Method(left, "dot", (right,)))]
+            case [Assign(root)], [Into(function, args, Ref(target), ())] if target == root and root in self.natural:
+                if ufunc(function) is not None:
+                    return [Assign(root, as_operator(function, args))]
+        return [*creation, *writing]
+
+    def _copied(self, result: Expr) -> Expr:
+        """A result that would show memory of the workspace as a copy; in C order, as all results."""
+        match result:
+            case Ref(register) if self.flat.root(register) in self.flat.written:
+                return Method(result, "copy")
+            case Call("np.ascontiguousarray", (operand,)) if is_view(operand):
+                base = base_of(operand)
+                return (
+                    Method(operand, "copy")
+                    if base is not None and self.flat.root(base) in self.flat.written
+                    else result
+                )
+            case _:
+                return result
+
+    def _elementwise_first(self) -> set[int]:
+        """The arrays that an elementwise function writes first: NumPy's own result may lie in another order."""
+        seen: dict[int, bool] = {}
+        for statement in (s for block in self.flat.blocks for s in block):
+            for register in changed(statement):
+                match statement:
+                    case Into(function, _, Ref(), ()):
+                        seen.setdefault(self.flat.root(register), function not in ("dot", "np.matmul", "np.vecdot"))
+                    case _:
+                        seen.setdefault(self.flat.root(register), False)
+        return {root for root, elementwise in seen.items() if elementwise}
+
+    def _written_whole(self) -> set[int]:
+        """The arrays that are only ever written as a whole, so that their axes may lie in any order."""
+        found = set(self.flat.written)
+        for statement in (s for block in self.flat.blocks for s in block):
+            match statement:
+                case Into(_, _, out) | Fill(out) if not isinstance(out, Ref):
+                    found.difference_update(self.flat.root(register) for register in refs(out))
+                case Sliced() | Run():
+                    found.difference_update(self.flat.root(register) for register in changed(statement))
+        return found
+
+    # slots
+
+    def _slots(self, blocks: Sequence[Sequence[Statement]], fresh: Mapping[int, object]) -> int:
+        """Give every other array a place in the block; how many bytes that has."""
+        flat = self.flat
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        order = [statement for block in blocks for statement in block]
+        for k, statement in enumerate(order):
+            for register in (*reads(statement), *changed(statement)):
+                root = flat.root(register)
+                if root in flat.written and root not in fresh and root not in self.pinned:
+                    first.setdefault(root, k)
+                    last[root] = k
+        last.update((root, len(order)) for root in flat.handed if root in first)
+        offsets, space = placed({root: (first[root], last[root], self._nbytes(root)) for root in first})
+        same: dict[tuple[int, Kind], int] = {}
+        for root, offset in offsets.items():
+            kind, name = flat.kinds[root], self._name(root)
+            if flat.registers[name].node is None and (offset, kind) in same:
+                self.names[root] = same[offset, kind]
+                continue
+            assert isinstance(kind.dtype, np.dtype)
+            place = Template(f"np.ndarray({{0}}, {{1}}, space, {offset})", (Literal(kind.shape), DTypeName(kind.dtype)))
+            self.prepared.append(Assign(name, place))
+            self.pinned |= {root, name}
+            if flat.registers[name].node is None:
+                same[offset, kind] = root
+        return space
+
+    def _nbytes(self, root: int) -> int:
+        kind = self.flat.kinds[root]
+        assert isinstance(kind.dtype, np.dtype)
+        return prod(kind.shape) * kind.dtype.itemsize
+
+    # views
+
+    def _bound(self, statement: Statement) -> Iterator[Statement]:
+        """The statement with views that are there beforehand; nothing, where it only makes such a view."""
+        match statement:
+            case Assign(target, value) if is_view(value):
+                view, name = self._renamed(value), self._name(target)
+                if self._is_there(view):
+                    self.prepared.append(Assign(name, view))
+                    self.pinned |= {target, name}
+                else:
+                    yield Assign(name, view)
+            case Assign(target, value):
+                yield Assign(self._name(target), self._view(value))
+            case Into(function, args, out, keywords):
+                small = self._is_small(out)
+                placed = [self._number(arg, out, function) if small and isinstance(arg, Literal) else self._view(arg)
+                          for arg in args]  # fmt: skip
+                yield Into(function, tuple(placed), self._view(out), keywords)
+            case Fill(view, value, sign):
+                yield Fill(self._view(view), self._view(value), sign)
+            case Run(call):
+                yield Run(self._view(call))
+            case Free(registers):
+                left = tuple(k for k in registers if self.flat.root(k) not in self.flat.written)
+                if left:
+                    yield Free(left)
+            case Sliced():
+                yield replace(statement, right=self._view(statement.right), left=self._renamed(statement.left))
+
+    def _is_small(self, out: Expr) -> bool:
+        kind = kind_of(out, self.flat.kinds)
+        return kind is not None and prod(kind.shape) <= _SMALL
+
+    def _number(self, number: Literal, out: Expr, function: str) -> Expr:
+        """A number beside a small array, converted beforehand."""
+        kind = kind_of(out, self.flat.kinds)
+        usable = ufunc(function) is not None and isinstance(number.value, int | float)
+        usable = usable and bool(self.flat.written.keys() - self.flat.handed)
+        if kind is None or not isinstance(kind.dtype, np.dtype) or kind.dtype.char not in "fd" or not usable:
+            return number
+        made = Call("np.array", (number, DTypeName(kind.dtype)))
+        key = repr(made)
+        if key not in self.bound:
+            self.bound[key] = self._register(Kind((), kind.dtype))
+            self.prepared.append(Assign(self.bound[key], made))
+        return Ref(self.bound[key])
+
+    def _view(self, expr: Expr) -> Expr:
+        """An expression whose views of arrays that are there beforehand have names."""
+        expr = self._renamed(expr)
+        if isinstance(expr, Ref | Literal | DTypeName):
+            return expr
+        if is_view(expr) and self._is_there(expr):
+            key = repr(expr)
+            if key not in self.bound:
+                kind = kind_of(expr, self.flat.kinds)
+                assert kind is not None
+                register = self.bound[key] = self._register(kind)
+                self.prepared.append(Assign(register, expr))
+                self.pinned.add(register)
+            return Ref(self.bound[key])
+        return mapped(expr, self._view)
+
+    # names
+
+    def _aliases(self) -> dict[int, int]:
+        """The heads of steps that take over the array of another head, with the name that the array goes by."""
+        flat = self.flat
+        members: dict[int, list[int]] = {}
+        for register in sorted({*flat.taken, *flat.written}):
+            members.setdefault(flat.array(register), []).append(register)
+        members = {array: sorted({array, *group}) for array, group in members.items()}
+        aliases: dict[int, int] = {}
+        for group in members.values():
+            heads = [register for register in group if flat.registers[register].node is not None]
+            name = heads[0] if heads else group[0]
+            self.names.update((register, name) for register in group if register not in heads)
+            aliases.update((register, name) for register in heads[1:])
+        return aliases
+
+    def _aliased(self, statement: Statement, aliases: Mapping[int, int]) -> Iterator[Statement]:
+        for register in changed(statement):
+            if register in aliases:
+                name = self._name(aliases[register])
+                if name in self.pinned:
+                    self.prepared.append(Assign(register, Ref(name)))
+                    self.pinned.add(register)
+                else:
+                    yield Assign(register, Ref(name))
+
+    def _name(self, register: int) -> int:
+        while register in self.names and self.names[register] != register:
+            register = self.names[register]
+        return register
+
+    def _is_there(self, view: Expr) -> bool:
+        """Whether a view is of memory that is there beforehand, and shares it: NumPy copies single entries."""
+        kind = kind_of(view, self.flat.kinds)
+        shared = kind is not None and bool(kind.shape) and self.flat.layout(view) is not None
+        return shared and base_of(view) in self.pinned
+
+    def _renamed(self, expr: Expr) -> Expr:
+        """An expression with the names that arrays go by."""
+        if isinstance(expr, Ref):
+            return Ref(self._name(expr.register))
+        return mapped(expr, self._renamed)
+
+    def _register(self, kind: Kind) -> int:
+        self.flat.registers.append(Register(None, None))
+        self.flat.kinds[len(self.flat.registers) - 1] = kind
+        return len(self.flat.registers) - 1
+
+
+def _order_of(result: Expr) -> tuple[Ref | None, tuple[int, ...]]:
+    """The array that a result is made of, if it is one as it stands or with its axes in another order."""
+    match result:
+        case Ref():
+            return result, ()
+        case Call("np.ascontiguousarray", (Ref() as array,), ()):
+            return array, ()
+        case Call("np.ascontiguousarray", (Transposed(Ref() as array, axes),), ()):
+            return array, axes
+        case _:
+            return None, ()
+
+
+def _target(statement: Statement) -> int | None:
+    """The register that a statement computes as a whole."""
+    match statement:
+        case Assign(target) | Into(_, _, Ref(target)):
+            return target
+        case _:
+            return None
+
+
+def _as_assignment(statement: Statement) -> Statement:
+    """A statement that writes into an array as one that makes it."""
+    match statement:
+        case Into("dot", (left, right), Ref(target)):
+            return Assign(target, Infix("@", left, right))
+        case Into(function, args, Ref(target), keywords):
+            extra = tuple(value for _, value in keywords)
+            return Assign(target, Call(function, (*args, *((Template("None", ()), *extra) if extra else ()))))
+        case _:
+            return statement
