@@ -11,8 +11,8 @@ normal form already and the order is its own, so a rebuilt node keeps the count 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, MutableSet, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from einback.ir.build import add, exact
@@ -47,12 +47,12 @@ Rules = Mapping[type[Node], Sequence[Rule]]
 
 @dataclass(slots=True)
 class _Pass:
-    """One pass. `local` rules look at a node alone, so what they leave unchanged is settled for good."""
+    """One pass. `local` rules look at a node alone, so what they leave unchanged is `settled` for good."""
 
     local: Rules
     sharing: Rules
     surroundings: Surroundings
-    settled: set[Node] = field(default_factory=set)
+    settled: MutableSet[Node]
 
     def visit(self, old: Node, node: Node) -> Node:
         final = self._exhaust(node)
@@ -112,10 +112,12 @@ def _collected(head: Add, inner: set[Add], new: Mapping[Node, Node]) -> Node:
     return add(terms, weights)
 
 
-def rewrite(roots: Sequence[Node], local: Rules, sharing: Rules, merging: bool) -> tuple[Node, ...]:
-    """The roots in normal form under the rules."""
+def rewrite(
+    roots: Sequence[Node], local: Rules, sharing: Rules, merging: bool, settled: MutableSet[Node] | None = None
+) -> tuple[Node, ...]:
+    """The roots in normal form under the rules; `settled` are nodes that the local rules leave unchanged, and grows."""
     current = flat_sums(roots)
-    settled: set[Node] = set()
+    settled = set() if settled is None else settled
     for _ in range(_MOST_PASSES):
         step = _Pass(local, sharing, Surroundings(count_uses(current), merging), settled)
         new = transform(current, step.visit)

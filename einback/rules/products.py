@@ -49,6 +49,8 @@ _MOST_DISTRIBUTED = 2  # sums with diagonals in one product: each doubles the nu
 def pull_numbers(node: Node, _: Surroundings) -> Node | None:
     """(c x) y -> c (x y): constants and the weights of scaled operands become the weight of the product."""
     assert isinstance(node, Einsum)
+    if not any(isinstance(op, Const) or (isinstance(op, Add) and len(op.terms) == 1) for op in node.operands):
+        return None
     weight: Number = Fraction(1)
     kept: list[tuple[Node, Labels]] = []
     for operand, term in zip(node.operands, node.labels, strict=True):
@@ -61,8 +63,6 @@ def pull_numbers(node: Node, _: Surroundings) -> Node | None:
             kept.append((operand, term))
     if weight == 0:
         return zeros(node.shape)
-    if kept == list(zip(node.operands, node.labels, strict=True)):
-        return None
     if not kept:
         return const(weight)
     return scale(einsum([op for op, _ in kept], [term for _, term in kept], node.out), weight)
@@ -77,16 +77,15 @@ def _base(node: Node) -> tuple[Node, Number]:
 def collect_powers(node: Node, _: Surroundings) -> Node | None:
     """x[i]^a x[i]^b -> x[i]^(a+b)."""
     assert isinstance(node, Einsum)
-    if len(node.operands) < 2:
+    powers = [(*_base(operand), term) for operand, term in zip(node.operands, node.labels, strict=True)]
+    if len({(base, term) for base, _, term in powers}) == len(powers):
         return None
     exponents: dict[tuple[Node, Labels], Number] = {}
-    for operand, term in zip(node.operands, node.labels, strict=True):
-        base, exponent = _base(operand)
-        key = (operand, term) if isinstance(operand, Ones) else (base, term)
-        exponents[key] = exact(exponents.get(key, 0) + (1 if isinstance(operand, Ones) else exponent))
+    for base, exponent, term in powers:
+        exponents[base, term] = exact(exponents.get((base, term), 0) + exponent)
     if any(isinstance(base, Add) and all(map(spreads, base.terms)) for base, _ in exponents):
         return None
-    if len(exponents) == len(node.operands) or any(_hides_roots(node, *key, n) for key, n in exponents.items()):
+    if any(_hides_roots(node, *key, n) for key, n in exponents.items()):
         return None
     operands: list[Node] = []
     terms: list[Labels] = []

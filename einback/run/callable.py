@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -29,7 +30,6 @@ from einback.run.linalg import explained
 from einback.run.lower import lower
 from einback.run.names import identifier
 from einback.run.source import Describe, Result, Structure, Text, leaves, write
-from einback.run.steps import Routine
 
 __all__ = ["Compiled", "einsum_describe"]
 
@@ -133,18 +133,18 @@ class Compiled:
         try:
             return made.function(*[values[name] for name in made.reads])
         except np.linalg.LinAlgError as error:
-            raise explained(error, made.text.source) from error
+            raise explained(error, made.written(False).source) from error
         except IndexError as reason:  # what is read through indices is checked while it runs
             raise ArrayError(str(reason)) from None
 
     def plan(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> Plan:
         """The plan for some arrays, shapes (tuples) or sizes (numbers); by default the latest one made."""
         made = self._looked_up({**(arrays or {}), **named})
-        return made.plan.described(made.text.formulas)
+        return made.plan.described(made.written(False).formulas)
 
     def source(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> str:
         """The generated program as a standalone file; arguments as for `plan`."""
-        return self._looked_up({**(arrays or {}), **named}).standalone()
+        return self._looked_up({**(arrays or {}), **named}).written(True).source
 
     def sizes(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> dict[str, int]:
         """The length of every size symbol; arguments as for `plan`."""
@@ -224,11 +224,9 @@ class _Specialised:
     """The program for one set of shapes and dtypes."""
 
     plan: Plan
-    routine: Routine
-    text: Text
     reads: tuple[str, ...]
     function: Callable[..., Any]
-    standalone: Callable[[], str] = field(repr=False)
+    written: Callable[[bool], Text] = field(repr=False)  # the file with its formulas, checking shapes or not
 
 
 def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> _Specialised:
@@ -241,7 +239,8 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
     routine = lower(plan, program.inputs, dtypes, wanted)
     results = [Result(resolve(root.shape, sizes), dtype) for root, dtype in zip(plan.roots, wanted, strict=True)]
 
-    def written(checked: bool) -> Text:
+    @cache
+    def written(checked: bool, described: bool = True) -> Text:
         return write(
             routine,
             program.structure,
@@ -253,14 +252,14 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
             title=program.title,
             function=program.function,
             checked=checked,
+            described=described,
         )
 
-    text = written(checked=False)
     namespace: dict[str, Any] = {}
-    exec(compile(text.source, f"<einback {program.function}>", "exec"), namespace)
+    exec(compile(written(checked=False, described=False).source, f"<einback {program.function}>", "exec"), namespace)
     function = namespace[identifier(program.function)]
     reads = tuple(parameter.tensor.name for parameter in routine.parameters)
-    return _Specialised(plan, routine, text, reads, function, lambda: written(checked=True).source)
+    return _Specialised(plan, reads, function, written)
 
 
 def _typing_nodes(program: Program, dtypes: Mapping[str, DType], sizes: Sizes) -> tuple[Node, ...]:
