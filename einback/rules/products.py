@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from einback.ir.build import add, broadcast, const, einsum, exact, is_zero, ones, power, reduce, scale, zeros
+from einback.ir.build import add, broadcast, const, einsum, exact, fill, is_zero, ones, power, reduce, scale
 from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones, Window
-from einback.ir.walk import children
+from einback.ir.walk import children, remembered
 from einback.rules.engine import Surroundings
 from einback.rules.relations import flattens, is_relation, spreads
 from einback.rules.signs import is_whole, never_negative
@@ -61,10 +61,8 @@ def pull_numbers(node: Node, _: Surroundings) -> Node | None:
             kept.append((operand.terms[0], term))
         else:
             kept.append((operand, term))
-    if weight == 0:
-        return zeros(node.shape)
-    if not kept:
-        return const(weight)
+    if not kept or weight == 0:
+        return fill(node.shape, weight)
     return scale(einsum([op for op, _ in kept], [term for _, term in kept], node.out), weight)
 
 
@@ -78,11 +76,11 @@ def collect_powers(node: Node, _: Surroundings) -> Node | None:
     """x[i]^a x[i]^b -> x[i]^(a+b)."""
     assert isinstance(node, Einsum)
     powers = [(*_base(operand), term) for operand, term in zip(node.operands, node.labels, strict=True)]
-    if len({(base, term) for base, _, term in powers}) == len(powers):
+    exponents: dict[tuple[Node, Labels], Number] = {(base, term): Fraction(0) for base, _, term in powers}
+    if len(exponents) == len(powers):
         return None
-    exponents: dict[tuple[Node, Labels], Number] = {}
     for base, exponent, term in powers:
-        exponents[base, term] = exact(exponents.get((base, term), 0) + exponent)
+        exponents[base, term] = exact(exponents[base, term] + exponent)
     if any(isinstance(base, Add) and all(map(spreads, base.terms)) for base, _ in exponents):
         return None
     if any(_hides_roots(node, *key, n) for key, n in exponents.items()):
@@ -168,11 +166,16 @@ def distribute_diagonals(node: Node, around: Surroundings) -> Node | None:
 
 def _is_thin(node: Add, windowed: bool, contracted: bool) -> bool:
     """Whether a sum is to be distributed over a product that has windows, or in which it is contracted."""
-    if any(map(embeds, node.terms)) or all(map(spreads, node.terms)):
-        return True
-    thin = [term for term in node.terms if spreads(term)]
-    windowed = windowed or any(isinstance(op, Window) for term in thin for op in children(term))
-    return contracted and windowed and bool(thin)
+    always, some, with_windows = _thinness(node)
+    return always or (contracted and some and (windowed or with_windows))
+
+
+@remembered
+def _thinness(node: Add) -> tuple[bool, bool, bool]:
+    """Whether a term writes a diagonal or all are relations; whether some are; whether windows are among these."""
+    related = [term for term in node.terms if spreads(term)]
+    always = len(related) == len(node.terms) or any(map(embeds, node.terms))
+    return always, bool(related), any(isinstance(op, Window) for term in related for op in children(term))
 
 
 def sum_of_contractions(node: Node, around: Surroundings) -> Node | None:
