@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # what the table below says at run time
         softmax,
         sum,
     )
+    from einback.api.saving import Loaded, load
     from einback.api.structured import Structured
     from einback.api.tensor import Tensor
 
@@ -55,6 +56,7 @@ __all__ = [
     "DerivativeError",
     "EinbackError",
     "Layer",
+    "Loaded",
     "NotationError",
     "Program",
     "ShapeError",
@@ -74,6 +76,7 @@ __all__ = [
     "jvp",
     "layer",
     "linalg",
+    "load",
     "log_softmax",
     "logsumexp",
     "max",
@@ -100,6 +103,7 @@ _HOMES = {
     "indexing": "flatten one_hot unflatten",
     "layers": "Layer layer",
     "operations": "ELEMENTWISE log_softmax logsumexp max mean min prod softmax sum",
+    "saving": "Loaded load",
     "structured": "Structured",
     "tensor": "Tensor",
 }

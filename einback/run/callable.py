@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +24,9 @@ from einback.plan.binding import Sizes, bind, equalities_of, resolve, symbols_of
 from einback.plan.dtypes import DType, result_dtypes
 from einback.plan.factorisations import plain
 from einback.plan.plan import Plan, make_plan, spec
+from einback.run.executing import function_in
 from einback.run.facts import depends_on_entries, minds_complex
-from einback.run.guards import Array, checked_arrays, refuse_missing, refuse_unknown
+from einback.run.guards import Array, checked_arrays, is_shape, refuse_missing, sorted_out
 from einback.run.linalg import explained
 from einback.run.lower import lower
 from einback.run.names import identifier
@@ -169,14 +170,7 @@ class Compiled:
 
     def _sorted_out(self, values: Mapping[str, object]) -> tuple[dict[str, object], dict[str, int]]:
         """The arrays, and the sizes among the keywords."""
-        known = [tensor.name for tensor in self._program.inputs]
-        sizes = {
-            name: int(value)
-            for name, value in values.items()
-            if name in self._symbols and name not in known and _is_length(value)
-        }
-        refuse_unknown([name for name in values if name not in sizes], known)
-        return {name: value for name, value in values.items() if name not in sizes}, sizes
+        return sorted_out(values, [tensor.name for tensor in self._program.inputs], self._symbols)
 
     def _specialised(self, shapes: Shapes, dtypes: Mapping[str, DType], sizes: Sizes) -> _Specialised:
         key = (*sorted(shapes.items()), *sorted((name, d.str) for name, d in dtypes.items()), *sorted(sizes.items()))
@@ -211,7 +205,7 @@ class Compiled:
     def _measured(self, values: Mapping[str, object]) -> tuple[dict[str, Array], Shapes, dict[str, int]]:
         """What was passed as arrays, the shapes of these and those passed as shapes, and the sizes."""
         tensors, sizes = self._sorted_out(values)
-        shapes = {name: value for name, value in tensors.items() if _is_shape(value)}
+        shapes = {name: value for name, value in tensors.items() if is_shape(value)}
         passed = {name: value for name, value in tensors.items() if name not in shapes}
         arrays = checked_arrays(self._program.inputs, passed, self._strictly)
         known: Shapes = {name: array.shape for name, array in arrays.items()}
@@ -255,9 +249,7 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
             described=described,
         )
 
-    namespace: dict[str, Any] = {}
-    exec(compile(written(checked=False, described=False).source, f"<einback {program.function}>", "exec"), namespace)
-    function = namespace[identifier(program.function)]
+    function = function_in(written(checked=False, described=False).source, identifier(program.function))
     reads = tuple(parameter.tensor.name for parameter in routine.parameters)
     return _Specialised(plan, reads, function, written)
 
@@ -326,11 +318,3 @@ def _remember(cache: dict[Key, _Specialised], key: Key, made: _Specialised) -> N
     cache[key] = made
     if len(cache) > _KEPT:
         del cache[next(iter(cache))]
-
-
-def _is_length(value: object) -> TypeGuard[int]:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 0
-
-
-def _is_shape(value: object) -> bool:
-    return isinstance(value, tuple) and all(isinstance(length, int) for length in value)
