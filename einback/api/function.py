@@ -73,8 +73,8 @@ class Function(Compiled):
                         key,
                         function=identifier(self._program.function),
                         reads=one.reads,
-                        source=one.written(True).source,
-                        plan=one.plan.described(one.written(False).formulas),
+                        source=one.standalone(),
+                        plan=one.plan.described(one.text.formulas),
                     )
                     for key, one in made
                 ),

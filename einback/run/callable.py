@@ -134,18 +134,18 @@ class Compiled:
         try:
             return made.function(*[values[name] for name in made.reads])
         except np.linalg.LinAlgError as error:
-            raise explained(error, made.written(False).source) from error
+            raise explained(error, made.text.source) from error
         except IndexError as reason:  # what is read through indices is checked while it runs
             raise ArrayError(str(reason)) from None
 
     def plan(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> Plan:
         """The plan for some arrays, shapes (tuples) or sizes (numbers); by default the latest one made."""
         made = self._looked_up({**(arrays or {}), **named})
-        return made.plan.described(made.written(False).formulas)
+        return made.plan.described(made.text.formulas)
 
     def source(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> str:
         """The generated program as a standalone file; arguments as for `plan`."""
-        return self._looked_up({**(arrays or {}), **named}).written(True).source
+        return self._looked_up({**(arrays or {}), **named}).standalone()
 
     def sizes(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> dict[str, int]:
         """The length of every size symbol; arguments as for `plan`."""
@@ -220,7 +220,16 @@ class _Specialised:
     plan: Plan
     reads: tuple[str, ...]
     function: Callable[..., Any]
-    written: Callable[[bool], Text] = field(repr=False)  # the file with its formulas, checking shapes or not
+    written: Callable[[bool], Text] = field(repr=False)
+
+    @property
+    def text(self) -> Text:
+        """The file as it runs, with the formulas, which are written when they are first asked for."""
+        return self.written(False)
+
+    def standalone(self) -> str:
+        """The file that people call: it checks shapes."""
+        return self.written(True).source
 
 
 def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> _Specialised:
