@@ -15,7 +15,7 @@ start from it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from einback.ir.nodes import Add, Delta, Einsum, Map, Matrix, Node, Reduce
 from einback.rules.algebra import (
@@ -44,7 +44,7 @@ from einback.rules.complex import (
     real_parts,
     sum_with_conjugate,
 )
-from einback.rules.engine import Rule, rewrite
+from einback.rules.engine import Rule, Settled, rewrite
 from einback.rules.facts import (
     cancel_orthogonal,
     embed_diagonal,
@@ -162,7 +162,7 @@ SHARING: dict[type[Node], tuple[Rule, ...]] = {
 
 # A program is simplified many times: before and after each derivative, and when it is compiled or printed. What no
 # local rule changes is the same everywhere, so that a node is looked at once as long as it lives.
-_SETTLED: WeakSet[Node] = WeakSet()
+_SETTLED: Settled = WeakKeyDictionary()
 
 
 def simplify(roots: Sequence[Node]) -> tuple[Node, ...]:
