@@ -3,29 +3,15 @@
 Declare layers as einsum strings or index expressions, read their gradients as formulas, and run them as
 straight-line NumPy programs. The elementwise functions (`einback.relu`, `einback.exp`, ..) come from a table:
 `einback.ELEMENTWISE` lists them.
+
+Importing it imports almost nothing: a name is looked up in its module when it is first asked for.
 """
 
-from einback.api import linalg
-from einback.api.checking import Check, check
-from einback.api.compiling import compile, evaluate
-from einback.api.declaring import Program, einsum, eye, ones, program, tensor, tensors
-from einback.api.derivatives import gauss_newton, grad, hessian, hvp, jacobian, jvp, vjp
-from einback.api.indexing import flatten, one_hot, unflatten
-from einback.api.layers import Layer, layer
-from einback.api.operations import (
-    ELEMENTWISE,
-    Elementwise,
-    log_softmax,
-    logsumexp,
-    max,
-    mean,
-    min,
-    prod,
-    softmax,
-    sum,
-)
-from einback.api.structured import Structured
-from einback.api.tensor import Tensor
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from einback.errors import (
     ArrayError,
     CompileError,
@@ -35,6 +21,30 @@ from einback.errors import (
     ShapeError,
     did_you_mean,
 )
+
+if TYPE_CHECKING:  # what the table below says at run time
+    from einback.api import linalg
+    from einback.api.checking import Check, check
+    from einback.api.compiling import compile, evaluate
+    from einback.api.declaring import Program, einsum, eye, ones, program, tensor, tensors
+    from einback.api.derivatives import gauss_newton, grad, hessian, hvp, jacobian, jvp, vjp
+    from einback.api.indexing import flatten, one_hot, unflatten
+    from einback.api.layers import Layer, layer
+    from einback.api.operations import (
+        ELEMENTWISE,
+        Elementwise,
+        log_softmax,
+        logsumexp,
+        max,
+        mean,
+        min,
+        prod,
+        softmax,
+        sum,
+    )
+    from einback.api.saving import Loaded, load
+    from einback.api.structured import Structured
+    from einback.api.tensor import Tensor
 
 __version__ = "0.1.0"
 
@@ -46,6 +56,7 @@ __all__ = [
     "DerivativeError",
     "EinbackError",
     "Layer",
+    "Loaded",
     "NotationError",
     "Program",
     "ShapeError",
@@ -65,6 +76,7 @@ __all__ = [
     "jvp",
     "layer",
     "linalg",
+    "load",
     "log_softmax",
     "logsumexp",
     "max",
@@ -82,13 +94,36 @@ __all__ = [
     "vjp",
 ]
 
+# The modules of `einback.api`, and the names that are taken from each.
+_HOMES = {
+    "checking": "Check check",
+    "compiling": "compile evaluate",
+    "declaring": "Program einsum eye ones program tensor tensors",
+    "derivatives": "gauss_newton grad hessian hvp jacobian jvp vjp",
+    "indexing": "flatten one_hot unflatten",
+    "layers": "Layer layer",
+    "operations": "ELEMENTWISE log_softmax logsumexp max mean min prod softmax sum",
+    "saving": "Loaded load",
+    "structured": "Structured",
+    "tensor": "Tensor",
+}
+_HOME = {name: f"einback.api.{module}" for module, names in _HOMES.items() for name in names.split()}
+
 
 def __getattr__(name: str) -> Elementwise:
-    found = ELEMENTWISE.get(name)
+    """A name of the table, or an elementwise function: type checkers know the others from above."""
+    found: Any
+    if name == "linalg":
+        found = import_module("einback.api.linalg")
+    elif name in _HOME:
+        found = getattr(import_module(_HOME[name]), name)
+    else:
+        found = import_module("einback.api.operations").ELEMENTWISE.get(name)
     if found is None:
         raise AttributeError(f"module 'einback' has no attribute {name!r}. {did_you_mean(name, __dir__())}".strip())
-    return found
+    globals()[name] = found
+    return found  # type: ignore[no-any-return]
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__", *ELEMENTWISE])
+    return sorted([*__all__, "__version__", *import_module("einback.api.operations").ELEMENTWISE])

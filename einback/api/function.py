@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from einback.api.scope import Known, gather, names_in_normal_form
 from einback.api.structure import flatten, rebuild
+from einback.errors import CompileError
 from einback.formula.index import Names, line
 from einback.formula.labels import letters
 from einback.ir.nodes import Node
@@ -14,6 +17,8 @@ from einback.ir.walk import postorder
 from einback.rules.simplify import normalise
 from einback.run.callable import Compiled
 from einback.run.facts import minds_complex
+from einback.run.names import identifier
+from einback.run.saved import Saved, SavedInput, specialisation, write
 from einback.run.source import Describe
 
 __all__ = ["Function", "describer"]
@@ -41,6 +46,40 @@ class Function(Compiled):
             names=named | _result_names(outputs, roots),
             letters=letters(list(postorder(roots))),
             describe=describer(known, axes, named),
+        )
+
+    def save(self, path: str | PathLike[str], arrays: Mapping[str, object] | None = None, /, **named: Any) -> None:
+        """Write the program into a file, from which `eb.load` takes it without compiling anything.
+
+        What is saved is the program for the shapes and dtypes that it has been called with so far; with arrays,
+        shapes (tuples) or sizes (numbers) it is that for these alone, and what is given as a shape is taken as
+        float64. The file is JSON: the generated source, and the report of the plan.
+        """
+        values = {**(arrays or {}), **named}
+        wanted = self._looked_up(values) if values else None
+        with self._lock:
+            made = [(key, one) for key, one in self._made.items() if wanted is None or one is wanted]
+        if not made:
+            raise CompileError("the program has met no arrays yet, and is saved for those that it has met",
+                               hint="call it first, or pass arrays or shapes to save")  # fmt: skip
+        write(
+            Saved(
+                inputs=tuple(SavedInput(tensor.name, tensor.sizes, tensor.facts) for tensor in self.inputs),
+                required=tuple(self._required),
+                symbols=tuple(sorted(self._symbols)),
+                strictly=self._strictly,
+                specialisations=tuple(
+                    specialisation(
+                        key,
+                        function=identifier(self._program.function),
+                        reads=one.reads,
+                        source=one.standalone(),
+                        plan=one.plan.described(one.text.formulas),
+                    )
+                    for key, one in made
+                ),
+            ),
+            Path(path),
         )
 
     def __reduce__(self) -> tuple[object, ...]:

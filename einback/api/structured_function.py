@@ -10,7 +10,8 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from os import PathLike
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from einback.api.function import Function, describer
 from einback.api.scope import gather, names_in_normal_form
 from einback.api.structure import flatten, rebuild
 from einback.api.structured import Structured
+from einback.errors import CompileError
 from einback.formula.labels import letters
 from einback.ir.nodes import Input, Node
 from einback.ir.walk import postorder
@@ -99,6 +101,11 @@ class StructuredFunction(Function):
         values = {**(arrays or {}), **named}
         layout = self._latest(values)
         return layout.program.source(layout.known(values))
+
+    def save(self, path: str | PathLike[str], arrays: Mapping[str, object] | None = None, /, **named: Any) -> NoReturn:
+        """Refused: what a structured result is made of depends on sizes in ways that a file does not hold."""
+        raise CompileError("a structured program is not saved in this version",
+                           hint="compile without structured=True, and save that")  # fmt: skip
 
     def _latest(self, values: Mapping[str, object]) -> _Layout:
         if not values and self._layouts:

@@ -34,6 +34,7 @@ __all__ = [
     "zeros",
 ]  # fmt: skip
 
+_ONE = Fraction(1)
 _LONGEST = 1024  # bits: larger numbers are infinite as floats
 _SIMPLE = 1 << 20  # a float whose exact value has a denominator up to this is kept as a fraction
 
@@ -45,7 +46,7 @@ def exact(value: object) -> Number:
     (Fraction(1, 2), Fraction(3, 1), 0.1)
     """
     if isinstance(value, Fraction | int):
-        fraction = Fraction(value)
+        fraction = value if isinstance(value, Fraction) else Fraction(value)
         small = fraction.numerator.bit_length() < _LONGEST
         return fraction if small else math.inf if fraction > 0 else -math.inf
     number = float(value)  # type: ignore[arg-type]
@@ -77,7 +78,7 @@ def einsum(operands: Sequence[Node], labels: Sequence[Sequence[Hashable]], out: 
 def add(terms: Iterable[Node], weights: Iterable[object] | None = None) -> Node:
     """The weighted sum; one term of weight one is that term."""
     terms = tuple(terms)
-    exact_weights = tuple(Fraction(1) for _ in terms) if weights is None else tuple(map(exact, weights))
+    exact_weights = (_ONE,) * len(terms) if weights is None else tuple(map(exact, weights))
     if len(terms) == 1 and exact_weights[0] == 1:
         return terms[0]
     return Add(terms, exact_weights)

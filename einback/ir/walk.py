@@ -7,10 +7,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Matrix, Node, OneHot, Ones, Range, Reduce, Window
 
-__all__ = ["children", "count_uses", "depends_on", "inputs_of", "postorder", "rebuild", "substitute", "transform"]
+__all__ = [
+    "children",
+    "count_uses",
+    "depends_on",
+    "inputs_of",
+    "postorder",
+    "rebuild",
+    "remembered",
+    "substitute",
+    "transform",
+]
+
+N = TypeVar("N", bound=Node)
+T = TypeVar("T")
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -108,3 +124,17 @@ def depends_on(roots: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
         if node not in found and any(child in found for child in children(node)):
             found.add(node)
     return found
+
+
+def remembered(property_of: Callable[[N], T]) -> Callable[[N], T]:
+    """A property of single nodes, found once for each as long as it lives: many may read a sum of many terms."""
+    known: WeakKeyDictionary[N, T] = WeakKeyDictionary()
+
+    @wraps(property_of)
+    def looked_up(node: N) -> T:
+        value = known.get(node)
+        if value is None:
+            value = known[node] = property_of(node)
+        return value
+
+    return looked_up

@@ -12,7 +12,8 @@ pair's operands are put in an order of their own, and so are the axes of an inte
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
@@ -62,7 +63,7 @@ class _Cutter:
     shared: set[Node] = field(default_factory=set)  # nodes that several others read
     numbers: dict[Node, Number] = field(default_factory=dict)
     families: Families = field(default_factory=Families)
-    axis_orders: dict[Hashable, Labels] = field(default_factory=dict)
+    pairs: dict[Hashable, tuple[Node, Labels]] = field(default_factory=dict)  # with the order of their axes
 
     def visit(self, node: Node) -> Node:
         match node:
@@ -140,7 +141,8 @@ class _Cutter:
         for label in sorted(product.lengths.keys() - product.present - spent - set(product.out)):
             product.weight = times(product.weight, Fraction(self._length(product.lengths[label])))  # a sum of ones
         kept = product.kept
-        product.arrays = [self._summed(k, product, kept) for k in range(len(product.arrays))]
+        readers = Counter(label for _, term in product.arrays for label in set(term))
+        product.arrays = [self._summed(term, readers, kept) for term in product.arrays]
         self._scale_smallest(product, kept)
         core = self._contract(product.arrays, kept, product.lengths) if product.arrays else self._noted(const(1))
         return self._wrapped(self.scaled(core, kept, product), kept, product)
@@ -201,14 +203,14 @@ class _Cutter:
         else:
             product.scalars.append(operand)
 
-    def _summed(self, k: int, product: Product, kept: Labels) -> Term:
-        """Array k with its diagonals read, and summed over what nothing else reads."""
-        node, labels = product.arrays[k]
+    def _summed(self, array: Term, readers: Mapping[int, int], kept: Labels) -> Term:
+        """An array with its diagonals read, and summed over what nothing else reads."""
+        node, labels = array
         own = tuple(dict.fromkeys(labels))
-        node = self.einsum([node], [labels], own)
-        others = {label for j, (_, term) in enumerate(product.arrays) if j != k for label in term}
-        rest = tuple(label for label in own if label in others or label in kept)
-        return self.einsum([node], [own], rest), rest
+        rest = tuple(label for label in own if readers[label] > 1 or label in kept)
+        if own != labels:
+            node = self.einsum([node], [labels], own)
+        return (node if rest == own else self.einsum([node], [own], rest)), rest
 
     def _scale_smallest(self, product: Product, kept: Labels) -> None:
         """Scale an operand if one is smaller than the result; in long products the result, to keep trees shared."""
@@ -291,11 +293,13 @@ class _Cutter:
         a, b = in_order(a, b)
         number = {label: k for k, label in enumerate(dict.fromkeys((*a[1], *b[1])))}
         signature = (a[0], b[0], tuple(number[label] for label in b[1]), frozenset(number[label] for label in keep))
-        natural = wanted if last else natural_order(a[1], b[1], keep, wanted)
-        settled = self.axis_orders.setdefault(signature, tuple(number[label] for label in natural))
         label_of = list(number)
-        out = tuple(label_of[k] for k in settled)
-        node = self.einsum([a[0], b[0]], [a[1], b[1]], out)
+        if signature not in self.pairs:
+            natural = wanted if last else natural_order(a[1], b[1], keep, wanted)
+            made = self.einsum([a[0], b[0]], [a[1], b[1]], natural)
+            self.pairs[signature] = made, tuple(number[label] for label in natural)
+        node, order = self.pairs[signature]
+        out = tuple(label_of[k] for k in order)
         if not last or wanted == out:
             return node, out
         return self.einsum([node], [out], wanted), wanted

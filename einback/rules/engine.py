@@ -11,15 +11,15 @@ normal form already and the order is its own, so a rebuilt node keeps the count 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from einback.ir.build import add, exact
 from einback.ir.nodes import Add, Node, Number
 from einback.ir.walk import children, count_uses, postorder, rebuild, transform
 
-__all__ = ["Rule", "Surroundings", "flat_sums", "rewrite"]
+__all__ = ["Rule", "Settled", "Surroundings", "flat_sums", "rewrite"]
 
 _MOST_PASSES = 1000
 _MOST_STEPS = 1000  # rules applied to one node in one pass
@@ -43,16 +43,17 @@ class Surroundings:
 
 Rule = Callable[[Node, Surroundings], Node | None]
 Rules = Mapping[type[Node], Sequence[Rule]]
+Settled = MutableMapping[Node, Sequence[Rule]]  # the rules that left a node unchanged
 
 
 @dataclass(slots=True)
 class _Pass:
-    """One pass. `local` rules look at a node alone, so what they leave unchanged is settled for good."""
+    """One pass. `local` rules look at a node alone, so what they leave unchanged is `settled` for good."""
 
     local: Rules
     sharing: Rules
     surroundings: Surroundings
-    settled: set[Node] = field(default_factory=set)
+    settled: Settled
 
     def visit(self, old: Node, node: Node) -> Node:
         final = self._exhaust(node)
@@ -63,19 +64,20 @@ class _Pass:
     def _exhaust(self, node: Node) -> Node:
         for _ in range(_MOST_STEPS):
             changed = None
-            if node not in self.settled:
-                changed = self._first(self.local, node)
+            local = self.local.get(type(node), ())
+            if self.settled.get(node) is not local:
+                changed = self._first(local, node)
                 if changed is None:
-                    self.settled.add(node)
+                    self.settled[node] = local
             if changed is None:
-                changed = self._first(self.sharing, node)
+                changed = self._first(self.sharing.get(type(node), ()), node)
             if changed is None:
                 return node
             node = changed
         raise AssertionError(f"rewriting {node!r} does not end")
 
-    def _first(self, rules: Rules, node: Node) -> Node | None:
-        for rule in rules.get(type(node), ()):
+    def _first(self, rules: Sequence[Rule], node: Node) -> Node | None:
+        for rule in rules:
             changed = rule(node, self.surroundings)
             if changed is not None and changed is not node:
                 return changed
@@ -112,10 +114,12 @@ def _collected(head: Add, inner: set[Add], new: Mapping[Node, Node]) -> Node:
     return add(terms, weights)
 
 
-def rewrite(roots: Sequence[Node], local: Rules, sharing: Rules, merging: bool) -> tuple[Node, ...]:
-    """The roots in normal form under the rules."""
+def rewrite(
+    roots: Sequence[Node], local: Rules, sharing: Rules, merging: bool, settled: Settled | None = None
+) -> tuple[Node, ...]:
+    """The roots in normal form under the rules; `settled` says which nodes local rules leave unchanged, and grows."""
     current = flat_sums(roots)
-    settled: set[Node] = set()
+    settled = {} if settled is None else settled
     for _ in range(_MOST_PASSES):
         step = _Pass(local, sharing, Surroundings(count_uses(current), merging), settled)
         new = transform(current, step.visit)

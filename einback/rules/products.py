@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from einback.ir.build import add, broadcast, const, einsum, exact, is_zero, ones, power, reduce, scale, zeros
+from einback.ir.build import add, broadcast, const, einsum, exact, fill, is_zero, ones, power, reduce, scale
 from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones, Window
-from einback.ir.walk import children
+from einback.ir.walk import children, remembered
 from einback.rules.engine import Surroundings
 from einback.rules.relations import flattens, is_relation, spreads
 from einback.rules.signs import is_whole, never_negative
@@ -49,6 +49,8 @@ _MOST_DISTRIBUTED = 2  # sums with diagonals in one product: each doubles the nu
 def pull_numbers(node: Node, _: Surroundings) -> Node | None:
     """(c x) y -> c (x y): constants and the weights of scaled operands become the weight of the product."""
     assert isinstance(node, Einsum)
+    if not any(isinstance(op, Const) or (isinstance(op, Add) and len(op.terms) == 1) for op in node.operands):
+        return None
     weight: Number = Fraction(1)
     kept: list[tuple[Node, Labels]] = []
     for operand, term in zip(node.operands, node.labels, strict=True):
@@ -59,12 +61,8 @@ def pull_numbers(node: Node, _: Surroundings) -> Node | None:
             kept.append((operand.terms[0], term))
         else:
             kept.append((operand, term))
-    if weight == 0:
-        return zeros(node.shape)
-    if kept == list(zip(node.operands, node.labels, strict=True)):
-        return None
-    if not kept:
-        return const(weight)
+    if not kept or weight == 0:
+        return fill(node.shape, weight)
     return scale(einsum([op for op, _ in kept], [term for _, term in kept], node.out), weight)
 
 
@@ -77,16 +75,15 @@ def _base(node: Node) -> tuple[Node, Number]:
 def collect_powers(node: Node, _: Surroundings) -> Node | None:
     """x[i]^a x[i]^b -> x[i]^(a+b)."""
     assert isinstance(node, Einsum)
-    if len(node.operands) < 2:
+    powers = [(*_base(operand), term) for operand, term in zip(node.operands, node.labels, strict=True)]
+    exponents: dict[tuple[Node, Labels], Number] = {(base, term): Fraction(0) for base, _, term in powers}
+    if len(exponents) == len(powers):
         return None
-    exponents: dict[tuple[Node, Labels], Number] = {}
-    for operand, term in zip(node.operands, node.labels, strict=True):
-        base, exponent = _base(operand)
-        key = (operand, term) if isinstance(operand, Ones) else (base, term)
-        exponents[key] = exact(exponents.get(key, 0) + (1 if isinstance(operand, Ones) else exponent))
+    for base, exponent, term in powers:
+        exponents[base, term] = exact(exponents[base, term] + exponent)
     if any(isinstance(base, Add) and all(map(spreads, base.terms)) for base, _ in exponents):
         return None
-    if len(exponents) == len(node.operands) or any(_hides_roots(node, *key, n) for key, n in exponents.items()):
+    if any(_hides_roots(node, *key, n) for key, n in exponents.items()):
         return None
     operands: list[Node] = []
     terms: list[Labels] = []
@@ -169,11 +166,16 @@ def distribute_diagonals(node: Node, around: Surroundings) -> Node | None:
 
 def _is_thin(node: Add, windowed: bool, contracted: bool) -> bool:
     """Whether a sum is to be distributed over a product that has windows, or in which it is contracted."""
-    if any(map(embeds, node.terms)) or all(map(spreads, node.terms)):
-        return True
-    thin = [term for term in node.terms if spreads(term)]
-    windowed = windowed or any(isinstance(op, Window) for term in thin for op in children(term))
-    return contracted and windowed and bool(thin)
+    always, some, with_windows = _thinness(node)
+    return always or (contracted and some and (windowed or with_windows))
+
+
+@remembered
+def _thinness(node: Add) -> tuple[bool, bool, bool]:
+    """Whether a term writes a diagonal or all are relations; whether some are; whether windows are among these."""
+    related = [term for term in node.terms if spreads(term)]
+    always = len(related) == len(node.terms) or any(map(embeds, node.terms))
+    return always, bool(related), any(isinstance(op, Window) for term in related for op in children(term))
 
 
 def sum_of_contractions(node: Node, around: Surroundings) -> Node | None:

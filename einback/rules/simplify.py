@@ -15,6 +15,7 @@ start from it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 from einback.ir.nodes import Add, Delta, Einsum, Map, Matrix, Node, Reduce
 from einback.rules.algebra import (
@@ -43,7 +44,7 @@ from einback.rules.complex import (
     real_parts,
     sum_with_conjugate,
 )
-from einback.rules.engine import Rule, rewrite
+from einback.rules.engine import Rule, Settled, rewrite
 from einback.rules.facts import (
     cancel_orthogonal,
     embed_diagonal,
@@ -159,13 +160,17 @@ SHARING: dict[type[Node], tuple[Rule, ...]] = {
     Map: (conjugate_unshared,),
 }
 
+# A program is simplified many times: before and after each derivative, and when it is compiled or printed. What no
+# local rule changes is the same everywhere, so that a node is looked at once as long as it lives.
+_SETTLED: Settled = WeakKeyDictionary()
+
 
 def simplify(roots: Sequence[Node]) -> tuple[Node, ...]:
     """The roots in the normal form that derivatives are kept in."""
-    return tuple(map(straighten, rewrite(roots, LOCAL, SHARING, merging=False)))
+    return tuple(map(straighten, rewrite(roots, LOCAL, SHARING, merging=False, settled=_SETTLED)))
 
 
 def normalise(roots: Sequence[Node]) -> tuple[Node, ...]:
     """The roots in the normal form that is planned and printed: unshared contractions are one Einsum."""
-    separate = rewrite(roots, LOCAL, SHARING, merging=False)
-    return tuple(map(straighten, rewrite(separate, LOCAL, SHARING, merging=True)))
+    separate = rewrite(roots, LOCAL, SHARING, merging=False, settled=_SETTLED)
+    return tuple(map(straighten, rewrite(separate, LOCAL, SHARING, merging=True, settled=_SETTLED)))

@@ -11,7 +11,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeGuard
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -24,14 +25,14 @@ from einback.plan.binding import Sizes, bind, equalities_of, resolve, symbols_of
 from einback.plan.dtypes import DType, result_dtypes
 from einback.plan.factorisations import plain
 from einback.plan.plan import Plan, make_plan, spec
+from einback.run.executing import steps_in
 from einback.run.facts import depends_on_entries, minds_complex
-from einback.run.guards import Array, checked_arrays, refuse_missing, refuse_unknown
+from einback.run.guards import Array, checked_arrays, is_shape, refuse_missing, sorted_out
 from einback.run.linalg import explained
 from einback.run.lower import lower
 from einback.run.names import identifier
 from einback.run.pool import Steps
 from einback.run.source import Describe, Result, Structure, Text, leaves, write
-from einback.run.steps import Routine
 from einback.run.workspace import settled
 
 __all__ = ["Compiled", "einsum_describe"]
@@ -134,7 +135,7 @@ class Compiled:
         if made is None:
             made, values = self._prepared(values)
         try:
-            return made.steps([values[name] for name in made.reads])
+            return made.steps(*[values[name] for name in made.reads])
         except np.linalg.LinAlgError as error:
             raise explained(error, made.text.source) from error
         except IndexError as reason:  # what is read through indices is checked while it runs
@@ -172,14 +173,7 @@ class Compiled:
 
     def _sorted_out(self, values: Mapping[str, object]) -> tuple[dict[str, object], dict[str, int]]:
         """The arrays, and the sizes among the keywords."""
-        known = [tensor.name for tensor in self._program.inputs]
-        sizes = {
-            name: int(value)
-            for name, value in values.items()
-            if name in self._symbols and name not in known and _is_length(value)
-        }
-        refuse_unknown([name for name in values if name not in sizes], known)
-        return {name: value for name, value in values.items() if name not in sizes}, sizes
+        return sorted_out(values, [tensor.name for tensor in self._program.inputs], self._symbols)
 
     def _specialised(self, shapes: Shapes, dtypes: Mapping[str, DType], sizes: Sizes) -> _Specialised:
         key = (*sorted(shapes.items()), *sorted((name, d.str) for name, d in dtypes.items()), *sorted(sizes.items()))
@@ -214,7 +208,7 @@ class Compiled:
     def _measured(self, values: Mapping[str, object]) -> tuple[dict[str, Array], Shapes, dict[str, int]]:
         """What was passed as arrays, the shapes of these and those passed as shapes, and the sizes."""
         tensors, sizes = self._sorted_out(values)
-        shapes = {name: value for name, value in tensors.items() if _is_shape(value)}
+        shapes = {name: value for name, value in tensors.items() if is_shape(value)}
         passed = {name: value for name, value in tensors.items() if name not in shapes}
         arrays = checked_arrays(self._program.inputs, passed, self._strictly)
         known: Shapes = {name: array.shape for name, array in arrays.items()}
@@ -227,11 +221,18 @@ class _Specialised:
     """The program for one set of shapes and dtypes."""
 
     plan: Plan
-    routine: Routine
-    text: Text
     reads: tuple[str, ...]
     steps: Steps
-    standalone: Callable[[], str] = field(repr=False)
+    written: Callable[[bool], Text] = field(repr=False)
+
+    @property
+    def text(self) -> Text:
+        """The file as it runs, with the formulas, which are written when they are first asked for."""
+        return self.written(False)
+
+    def standalone(self) -> str:
+        """The file that people call: it checks shapes."""
+        return self.written(True).source
 
 
 def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> _Specialised:
@@ -245,7 +246,8 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
     plan = replace(plan, space=routine.space)
     results = [Result(resolve(root.shape, sizes), dtype) for root, dtype in zip(plan.roots, wanted, strict=True)]
 
-    def written(checked: bool) -> Text:
+    @cache
+    def written(checked: bool, described: bool = True) -> Text:
         return write(
             routine,
             program.structure,
@@ -257,15 +259,12 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
             title=program.title,
             function=program.function,
             checked=checked,
+            described=described,
         )
 
-    text = written(checked=False)
-    namespace: dict[str, Any] = {}
-    exec(compile(text.source, f"<einback {program.function}>", "exec"), namespace)
-    prepare = namespace.get("prepare", lambda: namespace[identifier(program.function)])
-    steps = Steps(prepare, routine.space)
+    steps = steps_in(written(checked=False, described=False).source, identifier(program.function))
     reads = tuple(parameter.tensor.name for parameter in routine.parameters)
-    return _Specialised(plan, routine, text, reads, steps, lambda: written(checked=True).source)
+    return _Specialised(plan, reads, steps, written)
 
 
 def _typing_nodes(program: Program, dtypes: Mapping[str, DType], sizes: Sizes) -> tuple[Node, ...]:
@@ -332,11 +331,3 @@ def _remember(cache: dict[Key, _Specialised], key: Key, made: _Specialised) -> N
     cache[key] = made
     if len(cache) > _KEPT:
         del cache[next(iter(cache))]
-
-
-def _is_length(value: object) -> TypeGuard[int]:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 0
-
-
-def _is_shape(value: object) -> bool:
-    return isinstance(value, tuple) and all(isinstance(length, int) for length in value)

@@ -19,7 +19,7 @@ from einback.errors import ArrayError, CompileError, did_you_mean
 from einback.ir.nodes import Input
 from einback.run.facts import as_declared
 
-__all__ = ["Array", "checked_arrays", "refuse_missing", "refuse_unknown"]
+__all__ = ["Array", "checked_arrays", "is_shape", "refuse_missing", "refuse_unknown", "sorted_out"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -29,6 +29,27 @@ def refuse_unknown(names: Collection[str], known: Sequence[str]) -> None:
         if name not in known:
             hint = did_you_mean(name, known) or f"the arrays are {', '.join(known)}" if known else ""
             raise ArrayError(f"unknown array {name}", hint=hint)
+
+
+def sorted_out(
+    values: Mapping[str, Any], known: Sequence[str], symbols: Collection[str]
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """The arrays, and the sizes among the keywords; `known` are the names of arrays, `symbols` those of sizes."""
+    sizes = {
+        name: int(value)
+        for name, value in values.items()
+        if name in symbols and name not in known and _is_length(value)
+    }
+    refuse_unknown([name for name in values if name not in sizes], known)
+    return {name: value for name, value in values.items() if name not in sizes}, sizes
+
+
+def _is_length(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 0
+
+
+def is_shape(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(length, int) for length in value)
 
 
 def refuse_missing(names: Collection[str], required: Sequence[str]) -> None:

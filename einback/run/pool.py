@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final
 from weakref import WeakValueDictionary
 
@@ -22,17 +22,19 @@ class Steps:
     _made: ClassVar[WeakValueDictionary[int, Steps]] = WeakValueDictionary()  # in the order in which they prepared
     _count: ClassVar = 0
 
-    def __init__(self, prepare: Callable[[], Callable[..., Any]], nbytes: int) -> None:
+    def __init__(
+        self, prepare: Callable[[], Callable[..., Any]], nbytes: int, ready: Iterable[Callable[..., Any]] = ()
+    ) -> None:
         self._prepare, self._nbytes = prepare, nbytes
-        self._idle: list[Callable[..., Any]] = []
+        self._idle = [*ready]
         self._kept = nbytes <= KEPT_BYTES
 
-    def __call__(self, arrays: Sequence[object]) -> Any:
+    def __call__(self, *arrays: object, **named: object) -> Any:
         try:
             step = self._idle.pop()
         except IndexError:
             step = self._prepared()
-        results = step(*arrays)
+        results = step(*arrays, **named)
         if self._kept:
             self._idle.append(step)
         return results

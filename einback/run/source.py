@@ -20,7 +20,7 @@ from einback.rules.scalar import TABLE
 from einback.run.flatten import base_of, is_view
 from einback.run.names import Namer, identifier
 from einback.run.numpy_dialect import expression, statement
-from einback.run.steps import Assign, Call, Ref, Routine, Sliced, Statement, Transposed
+from einback.run.steps import Assign, Block, Call, Ref, Routine, Sliced, Statement, Transposed
 
 __all__ = ["Describe", "Result", "Structure", "Text", "leaves", "write"]
 
@@ -79,17 +79,19 @@ def write(
     title: str = "",
     function: str = "step",
     checked: bool = True,
+    described: bool = True,
 ) -> Text:
     """The routine as a file.
 
     `names` wishes for variable names, `letters` for what they begin with where there is no wish, `origins` gives
     the nodes that a computed node comes from and that formulas may be written with, `structure` says what the
     function returns, `title` opens the docstring. A `checked` function takes its arrays by keyword and refuses
-    other shapes than it was written for.
+    other shapes than it was written for. What only runs need not be `described`: it has the same lines, without the
+    formulas, which cost as much as the rest of a compilation.
     """
     writer = _Writer(routine, names, letters, describe, origins or {}, identifier(function))
     check = writer.check() if checked else []
-    body = [*check, *writer.body(), f"return {_rendered(structure, writer.returned)}"]
+    body = [*check, *writer.body(described), f"return {_rendered(structure, writer.returned)}"]
     helpers = [text.strip("\n") for text in routine.helpers]
     if routine.space:
         helpers.append(_WORKSPACE.strip("\n"))
@@ -190,19 +192,24 @@ class _Writer:
         error = f'    raise ValueError(f"{self._function} was written for shapes {{expected}}, and got {{shapes}}")'
         return [*found, *known, "if shapes != expected:", error, ""]
 
-    def body(self) -> list[str]:
+    def body(self, described: bool) -> list[str]:
         lines: list[str] = []
         for block in self._routine.blocks:
-            name = self._names[block.register]
-            origins = self._origins.get(block.node, ())
-            subject = origins[0] if origins and not _is_cut(origins[0]) else block.node
-            formula = " ".join(self._describe(subject, name, self._given).split())
-            self._given.update(dict.fromkeys([block.node, *origins], name))
-            self.formulas.append(formula)
-            lines.append(f"# {formula}")
+            if described:
+                self.formulas.append(self._formula(block))
+            lines.append(f"# {self.formulas[-1]}" if described else "#")
             lines += [statement(step, self._names.__getitem__) for step in block.statements]
             lines.append("")
         return lines
+
+    def _formula(self, block: Block) -> str:
+        """What a block computes, in terms of what stands above it."""
+        name = self._names[block.register]
+        origins = self._origins.get(block.node, ())
+        subject = origins[0] if origins and not _is_cut(origins[0]) else block.node
+        formula = " ".join(self._describe(subject, name, self._given).split())
+        self._given.update(dict.fromkeys([block.node, *origins], name))
+        return formula
 
     def returned(self, k: int) -> str:
         return expression(self._routine.results[k], self._names.__getitem__)

@@ -226,6 +226,36 @@ def test_simplification_is_linear_in_the_depth(monkeypatch):
     assert long < 9 * short
 
 
+def test_local_rules_look_at_a_node_alone():
+    """What they leave unchanged is settled for all programs, so nothing around a node may decide."""
+    loss, weights = deep_network(3)
+    programs = [[CASES[case][0]] for case in CASES] + [[loss, *gradient(loss, weights)]]
+    for roots in programs:
+        for node in postorder([*roots, *normalise(roots)]):
+            for rule in LOCAL.get(type(node), ()):
+                rule(node, None)
+
+
+def test_a_settled_node_is_not_looked_at_again(monkeypatch):
+    loss, weights = deep_network(3)
+    form = normalise([loss, *gradient(loss, weights)])
+    looked = []
+    original = engine._Pass._first
+    monkeypatch.setattr(
+        engine._Pass, "_first", lambda self, rules, node: looked.append(rules) or original(self, rules, node)
+    )
+    assert normalise(form) == form
+    assert not {id(rules) for rules in looked} & {id(rules) for rules in LOCAL.values()}
+
+
+def test_other_rules_look_at_every_node_again(monkeypatch):
+    product = simplify([build.multiply(x, y)])
+    monkeypatch.setitem(LOCAL, Einsum, (lambda node, around: x,))
+    assert simplify(product) == (x,)
+    monkeypatch.undo()
+    assert simplify(product) == product
+
+
 def test_a_rule_that_never_ends_is_noticed(monkeypatch):
     monkeypatch.setitem(LOCAL, Map, (lambda node, around: Map("sin" if node.fn == "cos" else "cos", node.args),))
     with pytest.raises(AssertionError, match="does not end"):

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from einback.errors import CompileError
+from einback.errors import ArrayError, CompileError
 from einback.ir.build import add, einsum, scale
 from einback.ir.nodes import Input, Map, Node
+from einback.rules.matrix import matrix
 from einback.run.callable import Compiled
 from einback.run.names import Namer, identifier
 from tests.run.models import batch, step
@@ -100,6 +101,27 @@ def test_formulas_stand_above_their_steps() -> None:
     assert "    # t1 from x, y\n" in source
     assert "    # t2 from x, y, t1\n" in source
     assert [step.formula for step in program.plan().steps] == ["t1 from x, y", "t2 from x, y, t1"]
+
+
+def test_formulas_are_written_when_they_are_asked_for() -> None:
+    """What runs has the lines of the described file, so that an error in it finds the formula of its step."""
+    asked: list[str] = []
+
+    def describe(node: Node, name: str, given: Mapping[Node, str]) -> str:
+        asked.append(name)
+        return f"{name} = .."
+
+    A = Input("A", ("n", "n"), ())
+    program = Compiled([Map("exp", (scale(matrix("inv", A), 2),))], [A], describe=describe)
+    program(A=np.eye(2))
+    assert not asked
+    with pytest.raises(ArrayError, match=r"a matrix has no inverse: t1 = \.\."):
+        program(A=np.zeros((2, 2)))
+    written = list(asked)
+    assert len(written) == len(set(written)) == len(program.plan().steps) > 0
+    assert asked == written
+    assert program.source() == program.source()
+    assert asked == 2 * written
 
 
 def test_nodes_are_described_as_the_caller_knows_them() -> None:
