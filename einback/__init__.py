@@ -10,6 +10,7 @@ from einback.api.checking import Check, check
 from einback.api.compiling import compile, evaluate
 from einback.api.declaring import Program, einsum, eye, ones, program, tensor, tensors
 from einback.api.derivatives import gauss_newton, grad, hessian, hvp, jacobian, jvp, vjp
+from einback.api.expanding import expand
 from einback.api.indexing import flatten, one_hot, unflatten
 from einback.api.layers import Layer, layer
 from einback.api.operations import (
@@ -55,6 +56,7 @@ __all__ = [
     "compile",
     "einsum",
     "evaluate",
+    "expand",
     "eye",
     "flatten",
     "gauss_newton",
