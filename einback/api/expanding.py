@@ -18,8 +18,8 @@ def expand(y: Tensor) -> Tensor:
     write `eb.sqrt(eb.expand(x))`; so do other powers, and products and powers that would have more than 100 terms.
 
     It costs accuracy, which is why it is never done unasked: large terms cancel. With r = |T - X| / |T|, the relative
-    error of the value grows to eps / r², that of its gradients to eps / r. In double precision a residual of 1e-6 leaves
-    four digits of the value and ten of the gradients; at 1e-8 nothing is left of the value, which may be negative.
+    error of the value grows to eps / r², that of its gradients to eps / r. In double precision r = 1e-6 leaves four
+    digits of the value and ten of the gradients; at 1e-8 nothing is left of the value, which may be negative.
 
     Raises `EinbackError` for what is no tensor.
 
@@ -27,7 +27,7 @@ def expand(y: Tensor) -> Tensor:
     >>> T, A, B = eb.tensors("T[i,j] A[i,r] B[j,r]")
     >>> f = eb.expand(eb.sum((T - A @ B.T) ** 2))
     >>> print(f)
-    y = A[i,r] A[i,r'] B[j,r'] B[j,r] + T[i,j]² - 2 T[i,j] A[i,r''] B[j,r'']
+    y = A[i,r] A[i,r'] B[j,r'] B[j,r] + T[i,j]² - 2 T[i,j] B[j,r''] A[i,r'']
     >>> print(eb.grad(f, A))
     dA[i,r] = 2 A[i,r'] B[j,r'] B[j,r] - 2 T[i,j] B[j,r]
     """

@@ -169,8 +169,8 @@ def _flat(node: Node) -> Node:
     k = 0
     while isinstance(node, Einsum) and not _is_related(node) and k < len(node.operands):
         inner = node.operands[k]
-        nested = isinstance(inner, Einsum) and inner.rank and not _is_related(inner)
-        if nested and len(node.operands) + len(inner.operands) <= _MOST_FACTORS:
+        fits = len(node.operands) + len(children(inner)) <= _MOST_FACTORS
+        if isinstance(inner, Einsum) and inner.rank and fits and not _is_related(inner):
             node = inline(node, k, inner)
         else:
             k += 1

@@ -64,9 +64,7 @@ P, Q, a, c, v = eb.tensors("P[n,d] Q[m,d] a[i] c[j] v[k]")
 Z, D = eb.tensors("Z[i,j] D[i,r]", complex=True)
 X = eb.einsum("ir,jr,kr->ijk", A, B, C)
 RESIDUAL = eb.sum((T - X) ** 2)
-EXPANDED = (
-    "y = A[i,r] A[i,r'] B[j,r'] B[j,r] C[k,r] C[k,r'] + T[i,j,k]² - 2 T[i,j,k] C[k,r''] A[i,r''] B[j,r'']"
-)
+EXPANDED = "y = A[i,r] A[i,r'] B[j,r'] B[j,r] C[k,r] C[k,r'] + T[i,j,k]² - 2 T[i,j,k] C[k,r''] A[i,r''] B[j,r'']"
 MODULI = (
     "y = real(z)\n  where z = B[j,r] B[j,r'] D[i,r'] conj(D[i,r]) + Z[i,j] conj(Z[i,j])\n"
     "            - Z[i,j] B[j,r''] conj(D[i,r'']) - conj(Z[i,j]) B[j,r'''] D[i,r''']"
