@@ -177,7 +177,7 @@ def test_a_residual_forms_no_array_of_its_size() -> None:
 
 
 def test_the_error_it_costs() -> None:
-    """eps (|T| / |T - X|)² of the value and eps |T| / |T - X| of gradients, against exact fractions."""
+    """eps (|T| / |T - X|)² of the value, and of gradients no more than they had, against exact fractions."""
     rng = np.random.default_rng(0)
     small = 1e-6
     factors = {name: rng.normal(size=(6, 2)) for name in "ABC"}
