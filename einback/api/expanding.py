@@ -18,7 +18,7 @@ def expand(y: Tensor) -> Tensor:
     write `eb.sqrt(eb.expand(x))`; so do other powers, and products and powers that would have more than 100 terms.
 
     It costs accuracy, which is why it is never done unasked: large terms cancel. With r = |T - X| / |T|, the relative
-    error of the value grows from about eps / r to eps / r², while gradients stay at eps / r. In double precision r = 1e-6
+    error of the value grows from about eps / r to eps / r², while gradients stay at eps / r. In double precision 1e-6
     leaves three to four digits of the value; at 1e-8 nothing is left of it, and it may be negative.
 
     Raises `EinbackError` for what is no tensor.

@@ -5,8 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import einback as eb
+from einback.ir.build import einsum, power, total
+from einback.ir.nodes import Map, Node
+from einback.rules.simplify import normalise
+from tests.interpreter import evaluate
+from tests.run.random_programs import arrays_for, programs
+from tests.run.test_programs import check, run
 
 M, N = 200, 64
 RNG = np.random.default_rng(0)
@@ -120,6 +128,25 @@ LEFT_ALONE: dict[str, tuple[eb.Tensor, dict[str, np.ndarray]]] = {
 @pytest.mark.parametrize(("y", "arrays"), LEFT_ALONE.values(), ids=LEFT_ALONE)
 def test_what_is_left_alone(y: eb.Tensor, arrays: dict[str, np.ndarray]) -> None:
     assert products_of_one_array(y, **of(y, **arrays)) == 0
+
+
+@given(data=st.data())
+def test_random_programs_where_every_size_is_large_enough(data: st.DataObject) -> None:
+    roots, inputs = data.draw(programs())
+    large = [root for root in roots if 1 < root.rank < 4]
+    roots = (*roots, *map(weighted, large), *(total(power(root, 2), range(root.rank)) for root in large))
+    sizes, arrays = arrays_for(inputs, data.draw(st.integers(0, 99)))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_WORTH_HALVING", "_WORTH_ROWS", "_WORTH_A_DOT", "_LARGE"):
+            patch.setattr(f"einback.plan.symmetric.{name}", 0)
+        check(run(normalise(roots), inputs, sizes, arrays), evaluate(roots, arrays, sizes), 1e-7)
+
+
+def weighted(x: Node) -> Node:
+    """x' diag(w) x over the first axis, with weights w made from x."""
+    rest = range(1, x.rank)
+    across = [k + x.rank for k in rest]
+    return einsum([x, Map("abs", (total(x, rest),)), x], [(0, *rest), (0,), (0, *across)], [*rest, *across])
 
 
 SPECIAL = {
