@@ -90,6 +90,9 @@ def _halved(node: Einsum, sizes: Sizes) -> Node | None:
     own = {label for _, labels in sides.left for label in labels}
     rows = prod(lengths[label] for label in own if label in sides.across)
     summed = prod(lengths[label] for label in own if label not in node.out)
+    batches = {frozenset(labels).intersection(node.out) - own for _, labels in sides.between} - {frozenset()}
+    if len(batches) > 1:
+        return None  # the root would have the batches of all
     if rows < _WORTH_ROWS or summed < rows or summed * rows**2 < _WORTH_HALVING:
         return None
     factors = [*sides.left, *_roots(sides.between, own | {*node.out})]
@@ -150,6 +153,8 @@ def _sides(node: Einsum) -> _Sides | None:
         if len(chosen) != 1:
             return None
         left.append((operand, chosen[0]))
+    if len({frozenset(label for label in labels if label not in across) for _, labels in left}) > 1:
+        return None  # such as (X' X) o (Z' Z), whose sums are apart
     between = [(operand, labels[0]) for operand, labels in places.items() if len(labels) == 1]
     if any(label in across for _, labels in between for label in labels):
         return None

@@ -74,6 +74,10 @@ OTHERS: dict[str, tuple[eb.Tensor, Any]] = {
         eb.einsum("mi,bm,mj->bij", X, eb.exp(q), X),
         lambda a: np.einsum("mi,bm,mj->bij", a["X"], np.exp(a["q"]), a["X"], optimize=True),
     ),
+    "batches on both sides": (
+        eb.einsum("mi,bm,cm,mj->bicj", X, eb.exp(q), eb.exp(q), X),
+        lambda a: np.einsum("mi,bm,cm,mj->bicj", a["X"], np.exp(a["q"]), np.exp(a["q"]), a["X"], optimize=True),
+    ),
     "a ridge": (
         gram(eb.exp(s)) / 2 + 3 * eb.eye("n"),
         lambda a: a["X"].T @ (a["X"] * np.exp(a["s"])[:, None]) / 2 + 3 * np.eye(N),
@@ -119,6 +123,7 @@ LEFT_ALONE: dict[str, tuple[eb.Tensor, dict[str, np.ndarray]]] = {
     "few rows": (gram(eb.exp(s)), {"X": RNG.normal(size=(M, 16))}),
     "more rows than terms": (gram(eb.exp(s)), {"X": RNG.normal(size=(M, 201))}),
     "a small product": (gram(eb.exp(s)), {"X": RNG.normal(size=(40, 33)), "s": RNG.normal(size=40)}),
+    "weights of several batches": (eb.einsum("mi,bm,cm,mj->bcij", X, eb.exp(q), q**2, X), {}),
     "halves": (gram(eb.exp(s)), {"X": ARRAYS["X"].astype(np.float16), "s": ARRAYS["s"].astype(np.float16)}),
     "whole numbers": (gram(s**2), {"X": RNG.integers(-3, 3, (M, N)), "s": RNG.integers(-3, 3, M)}),
     "complex numbers": (gram(eb.exp(s)), {"X": ARRAYS["X"] * 1j}),
@@ -128,6 +133,12 @@ LEFT_ALONE: dict[str, tuple[eb.Tensor, dict[str, np.ndarray]]] = {
 @pytest.mark.parametrize(("y", "arrays"), LEFT_ALONE.values(), ids=LEFT_ALONE)
 def test_what_is_left_alone(y: eb.Tensor, arrays: dict[str, np.ndarray]) -> None:
     assert products_of_one_array(y, **of(y, **arrays)) == 0
+
+
+def test_an_outer_product_of_products_stays_one() -> None:
+    """(X' D X) o (Z' Z), the matrix of Kronecker's factors, is contracted factor by factor."""
+    y = eb.einsum("ma,mb,m,pc,pd->acbd", X, X, eb.exp(s), Z, Z)
+    assert eb.compile(y).plan(of(y)).flops < 4 * M * N**2 + 2 * N**4
 
 
 @given(data=st.data())
