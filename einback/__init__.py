@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # what the table below says at run time
     from einback.api.compiling import compile, evaluate
     from einback.api.declaring import Program, einsum, eye, ones, program, tensor, tensors
     from einback.api.derivatives import gauss_newton, grad, hessian, hvp, jacobian, jvp, vjp
+    from einback.api.expanding import expand
     from einback.api.indexing import flatten, one_hot, unflatten
     from einback.api.layers import Layer, layer
     from einback.api.operations import (
@@ -66,6 +67,7 @@ __all__ = [
     "compile",
     "einsum",
     "evaluate",
+    "expand",
     "eye",
     "flatten",
     "gauss_newton",
@@ -100,6 +102,7 @@ _HOMES = {
     "compiling": "compile evaluate",
     "declaring": "Program einsum eye ones program tensor tensors",
     "derivatives": "gauss_newton grad hessian hvp jacobian jvp vjp",
+    "expanding": "expand",
     "indexing": "flatten one_hot unflatten",
     "layers": "Layer layer",
     "operations": "ELEMENTWISE log_softmax logsumexp max mean min prod softmax sum",

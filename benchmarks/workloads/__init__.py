@@ -11,6 +11,7 @@ WORKLOADS = (
     mlp.TINY,
     mlp.GRADIENTS,
     cp.GRADIENTS,
+    cp.EXPANDED,
     mps.GRADIENTS,
     attention.PLAIN,
     attention.CAUSAL,

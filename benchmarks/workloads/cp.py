@@ -1,4 +1,8 @@
-"""The residual of a CP decomposition, |T - sum_r A_r o B_r o C_r|^2: value and gradients."""
+"""The residual of a CP decomposition, |T - sum_r A_r o B_r o C_r|^2: value and gradients, as written and expanded.
+
+Expanded, it is |T|^2 - 2 <T, X> + |X|^2, which reads T twice and forms no array of its size, at the cost of digits that
+cancel (see `eb.expand`). einback does so where it is asked to; the libraries run the residual as it is written.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import einback as eb
 from suite.libraries import value_and_gradients
 from suite.workload import Arrays, Case, Step, Workload
 
-__all__ = ["GRADIENTS"]
+__all__ = ["EXPANDED", "GRADIENTS"]
 
 
 def draw(rng: np.random.Generator, n: int, r: int) -> dict[str, Any]:
@@ -37,16 +41,43 @@ def by_hand(a: Arrays) -> dict[str, Any]:
     return found
 
 
-def gradients(**_: int) -> Step:
+def expanded_by_hand(a: Arrays) -> dict[str, Any]:
+    """The residual multiplied out, and its gradients: two products with T."""
+    T, A, B, C = a["T"], a["A"], a["B"], a["C"]
+    n, r = A.shape
+    AA, BB, CC = A.T @ A, B.T @ B, C.T @ C
+    TC = (T.reshape(n * n, n) @ C).reshape(n, n, r)  # i, j, r
+    TA = (A.T @ T.reshape(n, n * n)).reshape(r, n, n)  # r, j, k
+    against_A = np.einsum("ijr,jr->ir", TC, B)
+    found = {"value": np.vdot(T, T) - 2 * np.vdot(against_A, A) + np.vdot(AA * BB, CC)}
+    found["A"] = 2 * (A @ (BB * CC) - against_A)
+    found["B"] = 2 * (B @ (AA * CC) - np.einsum("ijr,ir->jr", TC, A))
+    found["C"] = 2 * (C @ (AA * BB) - np.einsum("rjk,jr->kr", TA, B))
+    return found
+
+
+def compiled(*, expanded: bool) -> Step:
     T, A, B, C = eb.tensors("T[i,j,k] A[i,r] B[j,r] C[k,r]")
     value = eb.sum((T - eb.einsum("ir,jr,kr->ijk", A, B, C)) ** 2)
+    value = eb.expand(value) if expanded else value
     return eb.compile({"value": value, **eb.grad(value, {"A": A, "B": B, "C": C})})
 
+
+CASES = (Case({"n": 100, "r": 10}, 1.5), Case({"n": 300, "r": 20}, 4))
+LIBRARIES = value_and_gradients(loss, ["A", "B", "C"])
 
 GRADIENTS = Workload(
     letter="e",
     title="value and gradients of a CP residual",
-    cases=(Case({"n": 100, "r": 10}, 1.5), Case({"n": 300, "r": 20}, 4)),
+    cases=CASES,
     arrays=draw,
-    peers={"einback": gradients, "NumPy": lambda **_: by_hand, **value_and_gradients(loss, ["A", "B", "C"])},
+    peers={"einback": lambda **_: compiled(expanded=False), "NumPy": lambda **_: by_hand, **LIBRARIES},
+)
+
+EXPANDED = Workload(
+    letter="E",
+    title="the same, expanded by einback and by hand",
+    cases=CASES,
+    arrays=draw,
+    peers={"einback": lambda **_: compiled(expanded=True), "NumPy": lambda **_: expanded_by_hand, **LIBRARIES},
 )

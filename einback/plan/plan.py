@@ -18,6 +18,7 @@ from einback.plan.grouping import bases, group
 from einback.plan.numbers import known_numbers
 from einback.plan.paths import WIDEST
 from einback.plan.schedule import Memory, memory_profile, schedule
+from einback.plan.symmetric import symmetric
 from einback.rules.scalar import row
 
 __all__ = ["Plan", "PlanStep", "make_plan", "spec"]
@@ -108,15 +109,20 @@ def make_plan(
     """
     declared = all(node.is_complex or arrays[node.name].kind != "c" for node in inputs_of([*roots, *forward]))
     real = all(dtype.kind != "c" for dtype in arrays.values())
-    image = share_factorisations([*roots, *forward], binary([*roots, *forward], sizes, real=declared), shared=real)
+    # Types are inferred before the cut, so that they do not depend on the contraction order, then after it.
+    uncut = list(postorder(roots))
+    declared_dtypes = infer_dtypes(uncut, arrays, known_numbers(uncut, sizes))
+    halved = symmetric([*roots, *forward], sizes, declared_dtypes)
+    whole = [halved[root] for root in (*roots, *forward)]
+    cut = share_factorisations(whole, binary(whole, sizes, real=declared), shared=real)
+    image = {node: cut[now] for node, now in halved.items() if now in cut}
     new = tuple(image[root] for root in roots)
     order = list(postorder(new))
     numbers = known_numbers(order, sizes)
-    # Types are inferred before the cut, so that they do not depend on the contraction order, then after it.
-    uncut = list(postorder(roots))
     preset: dict[Node, DType] = {}
-    for node, dtype in infer_dtypes(uncut, arrays, known_numbers(uncut, sizes)).items():
-        preset.setdefault(image[node], dtype)
+    for node, dtype in declared_dtypes.items():
+        if node in image:
+            preset.setdefault(image[node], dtype)
     dtypes = widened(order, infer_dtypes(order, arrays, numbers, preset))
     own = {*new, *(image[node] for node in named if node in image)}
     base = bases(order, numbers, added_in_place(new, own, numbers, dtypes))

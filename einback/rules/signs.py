@@ -13,13 +13,14 @@ from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Node, Number
 from einback.ir.walk import children
 from einback.rules.scalar import row
 
-__all__ = ["elementwise_leaves", "is_whole", "may_fail", "never_negative"]
+__all__ = ["elementwise_leaves", "is_even", "is_whole", "may_fail", "never_negative"]
 
 _DEPTH = 6  # of nested nodes that are looked at
 _MOST = 64  # nodes that are looked at in all
 
 _POSITIVE = frozenset(["exp", "exp2", "cosh", "sigmoid", "softplus", "abs", "relu", "above", "hypot"])
 _MONOTONE = frozenset(["cbrt", "sinh", "tanh", "arcsinh", "arctan", "expm1", "log1p", "erf", "sign", "gelu", "silu"])
+_BOUNDED = frozenset(["sigmoid", "tanh", "sign", "above"])
 _STEPS = frozenset(["floor", "ceil", "rint", "trunc"])
 
 # Functions that are infinite or NaN at some finite numbers.
@@ -43,7 +44,7 @@ def never_negative(node: Node, depth: int = _DEPTH) -> bool:
         case Einsum():
             return all(never_negative(operand, depth - 1) for operand in node.operands)
         case Add():
-            return all(weight >= 0 for weight in node.weights) and all(never_negative(t, depth - 1) for t in node.terms)
+            return _sum_never_negative(node, depth - 1)
         case Reduce():
             return node.fn != "logsumexp" and never_negative(node.arg, depth - 1)
         case Map():
@@ -52,9 +53,48 @@ def never_negative(node: Node, depth: int = _DEPTH) -> bool:
             return False
 
 
+def _sum_never_negative(node: Add, depth: int) -> bool:
+    """Whether no term is negative but one, which a constant outweighs: 1 - tanh(x)^2, rounded or not."""
+    below = [(term, -weight) for term, weight in zip(node.terms, node.weights, strict=True) if not weight >= 0]
+    above = [(term, weight) for term, weight in zip(node.terms, node.weights, strict=True) if weight >= 0]
+    if len(below) > 1 or not all(never_negative(term, depth) for term, _ in above):
+        return False
+    most = sum(weight for term, weight in above if _is_one(term))
+    return all(weight <= most and _never_above_one(term, depth) for term, weight in below)
+
+
+def _is_one(node: Node) -> bool:
+    """Whether every entry of a node is the number one, as `einback.ir.build.ones` builds it."""
+    if isinstance(node, Einsum):
+        return all(isinstance(operand, Ones) for operand in node.operands) and len(set(node.out)) == len(node.sizes)
+    return isinstance(node, Ones) or (isinstance(node, Const) and node.value == 1)
+
+
+def _never_above_one(node: Node, depth: int) -> bool:
+    """Whether no entry of a node, as it is computed, exceeds one."""
+    match node:
+        case Map(fn="power", args=(Map() as base, Const(value))) if value > 0:
+            return _bounded(base) and (is_even(value) or never_negative(base, depth))
+        case Map():
+            return _bounded(node)
+        case Einsum():
+            kept = len(set(node.out)) == len(node.sizes)
+            return kept and all(
+                isinstance(op, Ones) or (never_negative(op, depth) and _never_above_one(op, depth))
+                for op in node.operands
+            )
+        case _:
+            return False
+
+
+def _bounded(node: Map) -> bool:
+    """Whether the entries of a function lie between -1 and 1, as they are computed."""
+    return node.fn in _BOUNDED or row(node.fn).predicate
+
+
 def _map_never_negative(node: Map, depth: int) -> bool:
     match node:
-        case Map(fn="power", args=(_, Const(value))) if _is_even(value):
+        case Map(fn="power", args=(_, Const(value))) if is_even(value):
             return True
         case Map(fn="power" | "maximum" | "minimum" | "where", args=args):
             known = [never_negative(arg, depth - 1) for arg in args]
@@ -69,7 +109,7 @@ def is_whole(value: Number) -> bool:
     return isinstance(value, Fraction) and value.denominator == 1
 
 
-def _is_even(value: Number) -> bool:
+def is_even(value: Number) -> bool:
     return is_whole(value) and value % 2 == 0
 
 

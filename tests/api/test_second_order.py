@@ -124,6 +124,24 @@ def test_blocks_of_several_tensors() -> None:
     assert both <= 1.1 * flops(blocks["W"]["b"], **arrays)  # the mirror image is a view
 
 
+@pytest.mark.parametrize("kind", ["squared error", "cross-entropy", "Gauss-Newton"])
+def test_a_mirrored_block_of_a_network_costs_no_more_than_its_entries(kind: str) -> None:
+    X, Y, V, W = eb.tensors("X[n,d] Y[n,c] V[d,h] W[h,c]")
+    Z = eb.tanh(X @ V) @ W
+    loss = -eb.sum(Y * eb.log_softmax(Z, axis=1)) if kind == "cross-entropy" else eb.sum((Z - Y) ** 2)
+    wrt = {"V": V, "W": W}
+    H = eb.gauss_newton(loss, Z, wrt) if kind == "Gauss-Newton" else eb.hessian(loss, wrt)
+    shapes = {"X": (30, 8), "Y": (30, 4), "V": (8, 6), "W": (6, 4)}
+    arrays = {name: RNG.normal(size=shape) for name, shape in shapes.items()}
+    block = 8 * 6 * 6 * 4
+    for off in (H["V"]["W"], H["W"]["V"]):
+        half = flops([H["V"]["V"], off, H["W"]["W"]], **arrays)
+        assert half > 20 * block
+        assert flops(H, **arrays) <= half + 2 * block
+    found = eb.evaluate(H, **arrays)
+    assert np.array_equal(found["V"]["W"], found["W"]["V"].transpose(2, 3, 0, 1))
+
+
 def test_gauss_newton_is_the_fisher_matrix_of_a_softmax() -> None:
     X, Y, W = eb.tensors("X[n,d] Y[n,c] W[d,c]")
     Z = X @ W

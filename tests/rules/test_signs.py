@@ -10,9 +10,15 @@ x, y = eb.tensors("x[n] y[n]")
 p = eb.tensor("p[n]", positive=True)
 
 NEVER = [x**2, x**-4, abs(x), eb.exp(x), p, p * abs(y), eb.sum(x**2), 2 * p + 1, eb.relu(x) ** 0.5, x > y]
+NEVER += [1 - eb.sigmoid(x), 2 - eb.tanh(x) ** 2, 1 - eb.sigmoid(x) ** 0.5 * (x > 0), x**2 + (1 - eb.sign(x))]
 NEVER += [eb.maximum(x, 0), eb.minimum(p, abs(x)), eb.where(x > 0, p, 0), eb.prod(p), eb.expm1(p), eb.max(x**2)]
 PERHAPS = [
     x,
+    1 - 2 * eb.sigmoid(x),
+    2 - eb.sigmoid(x) - eb.sigmoid(y),
+    1 - eb.exp(x),
+    1 - eb.tanh(x) * eb.tanh(y),
+    x + 1 - eb.tanh(x),
     x**3,
     eb.sqrt(x),
     x - p,
