@@ -115,6 +115,11 @@ class Emitter:
             return self.settled(value)
         return value
 
+    def read_again(self, value: Value, times: int) -> None:
+        """An expression that is about to be written reads a named value more often than nodes do."""
+        for register in refs(value.expr):
+            self._unread[register] += max(0, times)
+
     def assign(self, expr: Expr, node: Node | None = None, uses: int = 1, *, into: int | None = None) -> int:
         target = len(self.registers)
         self.registers.append(Register(node, len(self.blocks)))

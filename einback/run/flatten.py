@@ -14,6 +14,7 @@ from types import EllipsisType
 import numpy as np
 
 from einback.plan.dtypes import DType
+from einback.run.arrays import Arrays, base_of, is_view
 from einback.run.kinds import OPERATORS, REDUCTIONS, kind_of, ufunc
 from einback.run.layout import Layout, row_major
 from einback.run.steps import (
@@ -31,7 +32,6 @@ from einback.run.steps import (
     Method,
     Negative,
     Ref,
-    Register,
     Routine,
     Run,
     Sliced,
@@ -41,7 +41,7 @@ from einback.run.steps import (
     refs,
 )
 
-__all__ = ["Flattened", "base_of", "is_view"]
+__all__ = ["Flattened"]
 
 _SHORT = 4096  # entries that BLAS may sum up one after the other, as NumPy's pairwise sums do in blocks
 _REDUCES = {
@@ -52,20 +52,14 @@ _REDUCES = {
 }
 
 
-class Flattened:
+class Flattened(Arrays):
     """The statements of a routine, flattened, block by block.
 
-    `kinds` are those of the registers, new ones included; `taken` says of which register a register took over the
-    array or is a view; `written` are the registers whose arrays the statements write into: somebody must provide them.
+    `written` are the registers whose arrays the statements write into: somebody must provide them.
     """
 
     def __init__(self, routine: Routine) -> None:
-        self.registers: list[Register] = list(routine.registers)
-        self.kinds: dict[int, Kind] = dict(routine.kinds)
-        self.taken: dict[int, int] = {}
-        self.written: dict[int, None] = {}
-        self.given = {parameter.register for parameter in routine.parameters}
-        self.views: dict[int, Expr] = {}  # registers that are views of others
+        super().__init__(routine)
         self._ones: dict[tuple[int, DType], int] = {}
         self.constants: list[Statement] = []
         self._statements: list[Statement] = []
@@ -76,21 +70,8 @@ class Flattened:
                 self._flatten(statement)
             self.blocks.append(tuple(self._statements))
             self._statements = []
-        self._block = len(routine.blocks)
         self.results = tuple(self._rebuilt(result) for result in routine.results)
         self.handed = {self.root(register) for result in self.results for register in refs(result)}
-
-    def root(self, register: int) -> int:
-        """The register that stands for the memory: that of what a view is of."""
-        while register in self.taken:
-            register = self.taken[register]
-        return register
-
-    def array(self, register: int) -> int:
-        """The register that stands for the array, perhaps a view."""
-        while register in self.taken and register not in self.views:
-            register = self.taken[register]
-        return register
 
     # statements
 
@@ -155,7 +136,7 @@ class Flattened:
         kind = kind_of(expr, self.kinds)
         if kind is None or not kind.is_array:
             return self._rebuilt(expr)
-        temporary = Ref(self._register(kind))
+        temporary = Ref(self.register(kind))
         if not self._write(expr, temporary, kind):
             return self._rebuilt(expr)
         self.written[temporary.register] = None
@@ -199,47 +180,10 @@ class Flattened:
         kind = kind_of(operand, self.kinds)
         if kind is None or not kind.is_array:
             return Method(operand, "copy")
-        temporary = Ref(self._register(kind))
+        temporary = Ref(self.register(kind))
         self.written[temporary.register] = None
         self._statements.append(Fill(temporary, operand))
         return temporary
-
-    def layout(self, expr: Expr) -> Layout | None:
-        """How a view lies in memory; what comes from a call is not known to lie in any order."""
-        match expr:
-            case Ref(register) if register in self.views:
-                return self.layout(self.views[register])
-            case Ref(register):
-                kind = self.kinds.get(register)
-                root = self.root(register)
-                known = kind is not None and kind.is_array and (root in self.written or root in self.given)
-                return row_major(kind.shape) if kind is not None and known else None
-            case Transposed(operand, axes):
-                inner = self.layout(operand)
-                return inner.transposed(axes) if inner else None
-            case Index(operand, items):
-                inner = self.layout(operand)
-                return inner.indexed(items) if inner else None
-            case Call("np.broadcast_to", (operand, Literal(tuple() as shape))):
-                inner = self.layout(operand)
-                return inner.repeated(shape) if inner else None
-            case Call("windows", (operand, Literal(int() as axis), _, Literal(tuple() as sizes), Literal(steps))):
-                inner = self.layout(operand)
-                return inner.windowed(axis, sizes, steps) if inner and isinstance(steps, tuple) else None
-            case Method(operand, "reshape"):
-                inner, kind = self.layout(operand), kind_of(expr, self.kinds)
-                return inner.reshaped(kind.shape) if inner and kind else None
-            case Method(operand, "diagonal", (), keywords):
-                inner = self.layout(operand)
-                p, q = (dict(keywords).get(key, Literal(k)) for key, k in (("axis1", 0), ("axis2", 1)))
-                if inner and isinstance(p, Literal) and isinstance(q, Literal):
-                    return inner.diagonal(int(p.value), int(q.value))  # type: ignore[arg-type]
-        return None
-
-    def _register(self, kind: Kind) -> int:
-        self.registers.append(Register(None, self._block))
-        self.kinds[len(self.registers) - 1] = kind
-        return len(self.registers) - 1
 
     # one operation
 
@@ -379,7 +323,7 @@ class Flattened:
 
     def _ones_of(self, length: int, dtype: DType) -> int:
         if (length, dtype) not in self._ones:
-            register = self._register(Kind((length,), dtype))
+            register = self.register(Kind((length,), dtype))
             self._ones[length, dtype] = register
             self.constants.append(Assign(register, Call("np.ones", (Literal(length), DTypeName(dtype)))))
         return self._ones[length, dtype]
@@ -387,24 +331,3 @@ class Flattened:
 
 def _is_blas(dtype: object) -> bool:
     return isinstance(dtype, np.dtype) and dtype.kind in "fc" and dtype.char in "fdFD"
-
-
-def is_view(expr: Expr) -> bool:
-    """Whether an expression computes nothing."""
-    while True:
-        match expr:
-            case Ref() | Literal() | DTypeName():
-                return True
-            case Index() | Transposed() | Method(name="diagonal" | "reshape"):
-                expr = expr.operand
-            case Call("np.broadcast_to" | "windows", (operand, *_)):
-                expr = operand
-            case Call("np.einsum", (_, operand)):
-                expr = operand
-            case _:
-                return False
-
-
-def base_of(expr: Expr) -> int | None:
-    """The register that a view is of."""
-    return next(refs(expr), None)

@@ -14,7 +14,7 @@ from einback.rules.scalar import row
 from einback.run.casting import cast, conformed, literal, promoted, typed
 from einback.run.elementwise import combine
 from einback.run.emitter import Emitter
-from einback.run.steps import Call, Expr, Infix, Literal
+from einback.run.steps import Call, Expr, Infix, Literal, Ref, refs
 from einback.run.templates import spelled
 from einback.run.values import Value
 
@@ -56,13 +56,17 @@ def _arguments(fn: str, args: Sequence[Value], dtype: DType) -> list[Value]:
 
 def _spelled(emitter: Emitter, spelling: str, values: Sequence[Value], dtype: DType) -> Value:
     """A template as calls and operators where it is made of these, so that they can run in place."""
-    match spelled(spelling, [Literal(k) for k in range(len(values))]):
-        case Call(function, args) if all(isinstance(arg, Literal) for arg in args):
+    places = [Ref(-1 - k) for k in range(len(values))]
+    pattern = spelled(spelling, places)
+    match pattern:
+        case Call(function, args) if all(isinstance(arg, Ref | Literal) for arg in args):
             values = [_argument(emitter, value, function, dtype) for value in values]
-        case Infix(_, Literal(), Literal()):
+        case Infix(_, Ref(), Ref()):
             values = [emitter.inline(value) for value in values]
         case _:
             values = [emitter.settled(value) for value in values]
+    for place, value in zip(places, values, strict=True):
+        emitter.read_again(value, list(refs(pattern)).count(place.register) - 1)
     return combine(values, dtype, lambda e: spelled(spelling, e))
 
 
@@ -93,6 +97,7 @@ def power(emitter: Emitter, value: Value, exponent: Number, dtype: DType) -> Val
         write = next((write for known, write in _POWERS if exponent == known), None)
         if write is not None:
             inner = emitter.settled(value) if exponent == 3 else _argument(emitter, value, "np.square", dtype)
+            emitter.read_again(inner, 2 * (exponent == 3))
             return combine([inner], dtype, lambda e: write(e[0]))
     raised = literal(exponent, value.dtype)
     if dtype.kind == "f" and value.dtype.kind in "iu":

@@ -73,8 +73,10 @@ def _peak(emitter: Emitter, value: Value, axes: Sequence[int]) -> Value:
 
 def _logsumexp(emitter: Emitter, value: Value, axes: Sequence[int]) -> Value:
     """log(sum(exp(x))), shifted by the largest entry, each operation on its own."""
-    value = emitter.settled(emitter.inline(value), None, 2)
-    peak = emitter.settled(_peak(emitter, value, axes), None, 2)
+    value = emitter.settled(emitter.inline(value))
+    emitter.read_again(value, 1)
+    peak = emitter.settled(_peak(emitter, value, axes))
+    emitter.read_again(peak, 1)
     kept = iter(peak.axes)
     beside = replace(peak, axes=tuple(None if k in axes else next(kept) for k in range(len(value.axes))))
     terms = emitter.settled(infix(emitter, "-", value, beside, value.dtype))

@@ -19,8 +19,10 @@ from math import prod
 
 import numpy as np
 
-from einback.run.flatten import Flattened, base_of, is_view
-from einback.run.kinds import as_operator, kind_of, ufunc
+from einback.run.arrays import base_of, is_view
+from einback.run.flatten import Flattened
+from einback.run.handed import Handed
+from einback.run.kinds import kind_of, ufunc
 from einback.run.offsets import placed
 from einback.run.steps import (
     Assign,
@@ -34,19 +36,15 @@ from einback.run.steps import (
     Into,
     Kind,
     Literal,
-    Method,
     Ref,
-    Register,
     Routine,
     Run,
     Sliced,
     Statement,
     Template,
-    Transposed,
     changed,
     mapped,
     reads,
-    refs,
 )
 
 __all__ = ["settled"]
@@ -67,7 +65,6 @@ class _Workspace:
     names: dict[int, int] = field(default_factory=dict)  # for registers that need no name of their own: another's
     bound: dict[str, int] = field(default_factory=dict)  # what is made beforehand, by its text
     pinned: set[int] = field(default_factory=set)  # registers that are there before a call
-    natural: set[int] = field(default_factory=set)  # results that NumPy's functions make, where the order is checked
 
     def routine(self) -> Routine:
         flat = self.flat
@@ -75,23 +72,25 @@ class _Workspace:
         self.prepared += flat.constants
         self.pinned.update(statement.target for statement in flat.constants if isinstance(statement, Assign))
         blocks = self._without_constants()
-        fresh, results = self._results()
-        space = self._slots(blocks, fresh)
+        handed = Handed(flat, self._name, self.pinned)
+        space = self._slots(blocks, handed.fresh)
         settled: list[Block] = []
+        created: set[int] = set()
         for block, statements in zip(self.given.blocks, blocks, strict=True):
             made: list[Statement] = []
             for statement in statements:
                 made += self._aliased(statement, aliases)
                 bound = list(self._bound(statement))
                 for register in changed(statement):
-                    if (root := flat.root(register)) in fresh:
-                        bound = self._made(fresh.pop(root), bound)
+                    if (root := flat.root(register)) in handed.fresh and root not in created:
+                        created.add(root)
+                        bound = handed.made(root, bound)
                 made += bound
             settled.append(replace(block, statements=tuple(made)))
         return replace(
             self.given,
             blocks=tuple(settled),
-            results=tuple(self._view(result) for result in results),
+            results=tuple(self._view(result) for result in handed.results),
             registers=tuple(flat.registers),
             kinds=flat.kinds,
             prepared=tuple(self.prepared),
@@ -129,91 +128,6 @@ class _Workspace:
                     kept.append(statement)
             blocks.append(kept)
         return blocks
-
-    # results
-
-    def _results(self) -> tuple[dict[int, list[Statement]], list[Expr]]:
-        """How the arrays that are handed out are made, by root; and the results as they are then read."""
-        fresh: dict[int, list[Statement]] = {}
-        results: list[Expr] = []
-        whole = self._written_whole()
-        first = whole & self._elementwise_first()
-        for result in self.flat.results:
-            view, axes = _order_of(result)
-            root = self.flat.root(view.register) if view is not None else -1
-            kind = self.flat.kinds.get(root)
-            taken = root in fresh or (view is not None and self.flat.array(view.register) != root)
-            if view is None or taken or root not in self.flat.written or root in self.pinned or kind is None:
-                results.append(self._copied(result))
-                continue
-            assert isinstance(kind.dtype, np.dtype)
-            empty = tuple(kind.shape[k] for k in axes) if axes else kind.shape
-            made = Call("np.empty", (Literal(empty), DTypeName(kind.dtype)))
-            if not axes:
-                fresh[root] = [Assign(self._name(root), made)]
-                natural = root in first and result is not view
-                results.append(result if natural else view)
-                self.natural |= {self._name(root)} if natural or (root in first and len(kind.shape) == 1) else set()
-            elif root in whole:
-                array = self._register(Kind(empty, kind.dtype))
-                back = tuple(sorted(range(len(axes)), key=axes.__getitem__))
-                fresh[root] = [Assign(array, made), Assign(self._name(root), Transposed(Ref(array), back))]
-                results.append(Ref(array))
-            else:
-                results.append(self._copied(result))
-        return fresh, results
-
-    def _made(self, creation: Sequence[Statement], writing: list[Statement]) -> list[Statement]:
-        """The statements that create a result and first write into it; one, where it is NumPy's own result."""
-        match creation, writing:
-            case [Assign(root)], [Fill(Ref(target), Literal(0))] if target == root:
-                kind = self.flat.kinds[root]
-                assert isinstance(kind.dtype, np.dtype)
-                return [Assign(root, Call("np.zeros", (Literal(kind.shape), DTypeName(kind.dtype))))]
-            case [Assign(root)], [Into("dot", (left, right), Ref(target))] if target == root:
-                return [Assign(root, Method(left, "dot", (right,)))]
-            case [Assign(root)], [Into(function, args, Ref(target), ())] if target == root and root in self.natural:
-                if ufunc(function) is not None:
-                    return [Assign(root, as_operator(function, args))]
-        return [*creation, *writing]
-
-    def _copied(self, result: Expr) -> Expr:
-        """A result that would show memory of the workspace as a copy; in C order, as all results."""
-        match result:
-            case Ref(register) if self.flat.root(register) in self.flat.written:
-                return Method(result, "copy")
-            case Call("np.ascontiguousarray", (operand,)) if is_view(operand):
-                base = base_of(operand)
-                return (
-                    Method(operand, "copy")
-                    if base is not None and self.flat.root(base) in self.flat.written
-                    else result
-                )
-            case _:
-                return result
-
-    def _elementwise_first(self) -> set[int]:
-        """The arrays that an elementwise function writes first: NumPy's own result may lie in another order."""
-        seen: dict[int, bool] = {}
-        for statement in (s for block in self.flat.blocks for s in block):
-            for register in changed(statement):
-                match statement:
-                    case Into(function, _, Ref(), ()):
-                        seen.setdefault(self.flat.root(register), function not in ("dot", "np.matmul", "np.vecdot"))
-                    case _:
-                        seen.setdefault(self.flat.root(register), False)
-        return {root for root, elementwise in seen.items() if elementwise}
-
-    def _written_whole(self) -> set[int]:
-        """The arrays that are only ever written as a whole, so that their axes may lie in any order."""
-        found = set(self.flat.written)
-        for statement in (s for block in self.flat.blocks for s in block):
-            match statement:
-                case Into(_, _, out) | Fill(out) if not isinstance(out, Ref):
-                    found.difference_update(self.flat.root(register) for register in refs(out))
-                case Sliced() | Run():
-                    found.difference_update(self.flat.root(register) for register in changed(statement))
-        return found
 
     # slots
 
@@ -294,7 +208,7 @@ class _Workspace:
         made = Call("np.array", (number, DTypeName(kind.dtype)))
         key = repr(made)
         if key not in self.bound:
-            self.bound[key] = self._register(Kind((), kind.dtype))
+            self.bound[key] = self.flat.register(Kind((), kind.dtype))
             self.prepared.append(Assign(self.bound[key], made))
         return Ref(self.bound[key])
 
@@ -308,7 +222,7 @@ class _Workspace:
             if key not in self.bound:
                 kind = kind_of(expr, self.flat.kinds)
                 assert kind is not None
-                register = self.bound[key] = self._register(kind)
+                register = self.bound[key] = self.flat.register(kind)
                 self.prepared.append(Assign(register, expr))
                 self.pinned.add(register)
             return Ref(self.bound[key])
@@ -357,24 +271,6 @@ class _Workspace:
         if isinstance(expr, Ref):
             return Ref(self._name(expr.register))
         return mapped(expr, self._renamed)
-
-    def _register(self, kind: Kind) -> int:
-        self.flat.registers.append(Register(None, None))
-        self.flat.kinds[len(self.flat.registers) - 1] = kind
-        return len(self.flat.registers) - 1
-
-
-def _order_of(result: Expr) -> tuple[Ref | None, tuple[int, ...]]:
-    """The array that a result is made of, if it is one as it stands or with its axes in another order."""
-    match result:
-        case Ref():
-            return result, ()
-        case Call("np.ascontiguousarray", (Ref() as array,), ()):
-            return array, ()
-        case Call("np.ascontiguousarray", (Transposed(Ref() as array, axes),), ()):
-            return array, axes
-        case _:
-            return None, ()
 
 
 def _target(statement: Statement) -> int | None:

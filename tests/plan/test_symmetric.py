@@ -97,7 +97,8 @@ def products_of_one_array(y: Any, **arrays: np.ndarray) -> int:
     """How many lines of the program multiply the transpose of an array with the array."""
     step = eb.compile(y)
     step(**arrays)
-    return len(re.findall(r"\b(\w+)\.(?:T|transpose\([\d, ]*\)(?:\.reshape\([\d, ]*\))?) @ \1\b", step.source()))
+    view = r"(?:_T|_\d+|\.T|\.transpose\([\d, ]*\)(?:\.reshape\([\d, ]*\))?)"
+    return len(re.findall(rf"\b(\w+?){view}\.dot\(\1(?:_\d+)?\b|np\.matmul\((\w+?){view}, \2\b", step.source()))
 
 
 @pytest.mark.parametrize(("d", "weights"), WEIGHTS.values(), ids=WEIGHTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def test_the_readme_shows_the_source_that_is_generated():
     X, Y, W, b = eb.tensors("X[n,d] Y[n,c] W[d,c] b[c]")
     loss = -eb.sum(Y * eb.log_softmax(eb.einsum("nd,dc->nc", X, W) + b, axis="c")) / X.size("n")
     step = eb.compile({"loss": loss, "dW": eb.grad(loss, W), "db": eb.grad(loss, b)})
-    body = re.search(r"\n    # .*", step.source(n=5, d=3, c=2), re.DOTALL)[0].strip("\n") + "\n"
+    source = step.source(n=5, d=3, c=2).split('got {shapes}")\n')[1].split("\n    return step")[0]
+    body = textwrap.dedent(source).strip("\n") + "\n"
     shown = re.search(r"(?<=^```py\n).*?(?=^```$)", README, re.MULTILINE | re.DOTALL)
     if os.environ.get("EINBACK_REWRITE_GOLDENS") == "1":
         (ROOT / "README.md").write_text(README[: shown.start()] + body + README[shown.end() :])

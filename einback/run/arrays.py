@@ -1,0 +1,109 @@
+"""The arrays of a routine: what its registers hold, which of them share memory, and how views lie in it."""
+
+from __future__ import annotations
+
+from einback.run.kinds import kind_of
+from einback.run.layout import Layout, row_major
+from einback.run.steps import (
+    Call,
+    DTypeName,
+    Expr,
+    Index,
+    Kind,
+    Literal,
+    Method,
+    Ref,
+    Register,
+    Routine,
+    Transposed,
+    refs,
+)
+
+__all__ = ["Arrays", "base_of", "is_view"]
+
+
+class Arrays:
+    """What is known of registers.
+
+    `kinds` are their shapes and dtypes; `taken` says of which register a register took over the array or is a view,
+    `views` what the latter are; `given` are the caller's arrays, `written` those that statements write into.
+    """
+
+    def __init__(self, routine: Routine) -> None:
+        self.registers: list[Register] = list(routine.registers)
+        self.kinds: dict[int, Kind] = dict(routine.kinds)
+        self.taken: dict[int, int] = {}
+        self.views: dict[int, Expr] = {}
+        self.written: dict[int, None] = {}
+        self.given = {parameter.register for parameter in routine.parameters}
+
+    def register(self, kind: Kind) -> int:
+        """A new register, for an array of a kind."""
+        self.registers.append(Register(None, None))
+        self.kinds[len(self.registers) - 1] = kind
+        return len(self.registers) - 1
+
+    def root(self, register: int) -> int:
+        """The register that stands for the memory: that of what a view is of."""
+        while register in self.taken:
+            register = self.taken[register]
+        return register
+
+    def array(self, register: int) -> int:
+        """The register that stands for the array, perhaps a view."""
+        while register in self.taken and register not in self.views:
+            register = self.taken[register]
+        return register
+
+    def layout(self, expr: Expr) -> Layout | None:
+        """How a view lies in memory; what comes from a call is not known to lie in any order."""
+        match expr:
+            case Ref(register) if register in self.views:
+                return self.layout(self.views[register])
+            case Ref(register):
+                kind = self.kinds.get(register)
+                root = self.root(register)
+                known = kind is not None and kind.is_array and (root in self.written or root in self.given)
+                return row_major(kind.shape) if kind is not None and known else None
+            case Transposed(operand, axes):
+                inner = self.layout(operand)
+                return inner.transposed(axes) if inner else None
+            case Index(operand, items):
+                inner = self.layout(operand)
+                return inner.indexed(items) if inner else None
+            case Call("np.broadcast_to", (operand, Literal(tuple() as shape))):
+                inner = self.layout(operand)
+                return inner.repeated(shape) if inner else None
+            case Call("windows", (operand, Literal(int() as axis), _, Literal(tuple() as sizes), Literal(steps))):
+                inner = self.layout(operand)
+                return inner.windowed(axis, sizes, steps) if inner and isinstance(steps, tuple) else None
+            case Method(operand, "reshape"):
+                inner, kind = self.layout(operand), kind_of(expr, self.kinds)
+                return inner.reshaped(kind.shape) if inner and kind else None
+            case Method(operand, "diagonal", (), keywords):
+                inner = self.layout(operand)
+                p, q = (dict(keywords).get(key, Literal(k)) for key, k in (("axis1", 0), ("axis2", 1)))
+                if inner and isinstance(p, Literal) and isinstance(q, Literal):
+                    return inner.diagonal(int(p.value), int(q.value))  # type: ignore[arg-type]
+        return None
+
+
+def is_view(expr: Expr) -> bool:
+    """Whether an expression computes nothing."""
+    while True:
+        match expr:
+            case Ref() | Literal() | DTypeName():
+                return True
+            case Index() | Transposed() | Method(name="diagonal" | "reshape"):
+                expr = expr.operand
+            case Call("np.broadcast_to" | "windows", (operand, *_)):
+                expr = operand
+            case Call("np.einsum", (_, operand)):
+                expr = operand
+            case _:
+                return False
+
+
+def base_of(expr: Expr) -> int | None:
+    """The register that a view is of."""
+    return next(refs(expr), None)

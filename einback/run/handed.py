@@ -1,0 +1,132 @@
+"""Results: arrays that are new at each call, in C order, and share memory with nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import numpy as np
+
+from einback.run.arrays import base_of, is_view
+from einback.run.flatten import Flattened
+from einback.run.kinds import as_operator, ufunc
+from einback.run.steps import (
+    Assign,
+    Call,
+    DTypeName,
+    Expr,
+    Fill,
+    Into,
+    Kind,
+    Literal,
+    Method,
+    Ref,
+    Run,
+    Sliced,
+    Statement,
+    Transposed,
+    changed,
+    refs,
+)
+
+__all__ = ["Handed"]
+
+
+class Handed:
+    """What a routine hands out: `fresh` says how its arrays are created, by root; `results` are as they are read."""
+
+    def __init__(self, flat: Flattened, name: Callable[[int], int], pinned: Collection[int]) -> None:
+        self._flat, self._name = flat, name
+        self._natural: set[int] = set()  # arrays that NumPy's functions make, in an order that is seen to at the end
+        self.fresh: dict[int, list[Statement]] = {}
+        self.results: list[Expr] = []
+        whole = self._written_whole()
+        first = whole & self._elementwise_first()
+        for result in flat.results:
+            view, axes = _order_of(result)
+            root = self._flat.root(view.register) if view is not None else -1
+            kind = self._flat.kinds.get(root)
+            taken = root in self.fresh or (view is not None and self._flat.array(view.register) != root)
+            if view is None or taken or root not in self._flat.written or root in pinned or kind is None:
+                self.results.append(self._copied(result))
+                continue
+            assert isinstance(kind.dtype, np.dtype)
+            empty = tuple(kind.shape[k] for k in axes) if axes else kind.shape
+            made = Call("np.empty", (Literal(empty), DTypeName(kind.dtype)))
+            if not axes:
+                self.fresh[root] = [Assign(self._name(root), made)]
+                natural = root in first and result is not view
+                self.results.append(result if natural else view)
+                self._natural |= {self._name(root)} if natural or (root in first and len(kind.shape) == 1) else set()
+            elif root in whole:
+                array = self._flat.register(Kind(empty, kind.dtype))
+                back = tuple(sorted(range(len(axes)), key=axes.__getitem__))
+                self.fresh[root] = [Assign(array, made), Assign(self._name(root), Transposed(Ref(array), back))]
+                self.results.append(Ref(array))
+            else:
+                self.results.append(self._copied(result))
+
+    def made(self, array: int, writing: list[Statement]) -> list[Statement]:
+        """The statements that create a result and first write into it; one, where it is NumPy's own result."""
+        creation = self.fresh[array]
+        match creation, writing:
+            case [Assign(root)], [Fill(Ref(target), Literal(0))] if target == root:
+                kind = self._flat.kinds[root]
+                assert isinstance(kind.dtype, np.dtype)
+                return [Assign(root, Call("np.zeros", (Literal(kind.shape), DTypeName(kind.dtype))))]
+            case [Assign(root)], [Into("dot", (left, right), Ref(target))] if target == root:
+                return [Assign(root, Method(left, "dot", (right,)))]
+            case [Assign(root)], [Into(function, args, Ref(target), ())] if target == root and root in self._natural:
+                if ufunc(function) is not None:
+                    return [Assign(root, as_operator(function, args))]
+        return [*creation, *writing]
+
+    def _copied(self, result: Expr) -> Expr:
+        """A result that would show memory of the workspace as a copy; in C order, as all results."""
+        match result:
+            case Ref(register) if self._flat.root(register) in self._flat.written:
+                return Method(result, "copy")
+            case Call("np.ascontiguousarray", (operand,)) if is_view(operand):
+                base = base_of(operand)
+                return (
+                    Method(operand, "copy")
+                    if base is not None and self._flat.root(base) in self._flat.written
+                    else result
+                )
+            case _:
+                return result
+
+    def _elementwise_first(self) -> set[int]:
+        """The arrays that an elementwise function writes first: NumPy's own result may lie in another order."""
+        seen: dict[int, bool] = {}
+        for statement in (s for block in self._flat.blocks for s in block):
+            for register in changed(statement):
+                match statement:
+                    case Into(function, _, Ref(), ()):
+                        seen.setdefault(self._flat.root(register), function not in ("dot", "np.matmul", "np.vecdot"))
+                    case _:
+                        seen.setdefault(self._flat.root(register), False)
+        return {root for root, elementwise in seen.items() if elementwise}
+
+    def _written_whole(self) -> set[int]:
+        """The arrays that are only ever written as a whole, so that their axes may lie in any order."""
+        found = set(self._flat.written)
+        for statement in (s for block in self._flat.blocks for s in block):
+            match statement:
+                case Into(_, _, out) | Fill(out) if not isinstance(out, Ref):
+                    found.difference_update(self._flat.root(register) for register in refs(out))
+                case Sliced() | Run():
+                    found.difference_update(self._flat.root(register) for register in changed(statement))
+        return found
+
+
+def _order_of(result: Expr) -> tuple[Ref | None, tuple[int, ...]]:
+    """The array that a result is made of, if it is one as it stands or with its axes in another order."""
+    match result:
+        case Ref():
+            return result, ()
+        case Call("np.ascontiguousarray", (Ref() as array,), ()):
+            return array, ()
+        case Call("np.ascontiguousarray", (Transposed(Ref() as array, axes),), ()):
+            return array, axes
+        case _:
+            return None, ()
