@@ -15,6 +15,7 @@ from einback.plan.cost import elements, flops
 from einback.plan.dtypes import DType, infer_dtypes, widened
 from einback.plan.factorisations import share_factorisations, solver
 from einback.plan.grouping import bases, group
+from einback.plan.layouts import laid_out
 from einback.plan.numbers import known_numbers
 from einback.plan.paths import WIDEST
 from einback.plan.schedule import Memory, memory_profile, schedule
@@ -116,6 +117,9 @@ def make_plan(
     whole = [halved[root] for root in (*roots, *forward)]
     cut = share_factorisations(whole, binary(whole, sizes, real=declared), shared=real)
     image = {node: cut[now] for node, now in halved.items() if now in cut}
+    heads = [image[node] for node in dict.fromkeys((*roots, *forward))]
+    laid = laid_out(heads, {image[node] for node in named if node in image}, sizes)
+    image = {node: laid[now] for node, now in image.items() if now in laid}
     new = tuple(image[root] for root in roots)
     order = list(postorder(new))
     numbers = known_numbers(order, sizes)
