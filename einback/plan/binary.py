@@ -13,7 +13,7 @@ pair's operands are put in an order of their own, and so are the axes of an inte
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
@@ -24,10 +24,8 @@ from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, OneHot, Ones
 from einback.ir.sizes import Size
 from einback.ir.walk import children, count_uses, postorder, rebuild
 from einback.plan.binding import Sizes, length, resolve
-from einback.plan.families import Families
 from einback.plan.numbers import is_integral, times, uniform
-from einback.plan.pairs import in_order, natural_order
-from einback.plan.paths import contraction_path, intermediates
+from einback.plan.pairs import in_order, is_network, pairs
 from einback.plan.product import Labels, Product, Term, united
 from einback.plan.relations import discharge
 from einback.plan.shifts import shifted
@@ -54,7 +52,9 @@ def binary(roots: Sequence[Node], sizes: Sizes, *, real: bool = True) -> dict[No
         images = [new[child] if isinstance(node, Einsum) else cutter.dense(new[child]) for child in kids]
         new[node] = cutter.visit(rebuild(node, images) if kids else node)
     image = {node: new[image] for node, image in before.items()}
-    return image | {root: cutter.dense(image[root]) for root in roots}
+    image |= {root: cutter.dense(image[root]) for root in roots}
+    paired = pairs([image[root] for root in roots], sizes)
+    return {node: paired.get(made, made) for node, made in image.items()}
 
 
 @dataclass(slots=True)
@@ -62,8 +62,6 @@ class _Cutter:
     sizes: Sizes
     shared: set[Node] = field(default_factory=set)  # nodes that several others read
     numbers: dict[Node, Number] = field(default_factory=dict)
-    families: Families = field(default_factory=Families)
-    pairs: dict[Hashable, tuple[Node, Labels]] = field(default_factory=dict)  # with the order of their axes
 
     def visit(self, node: Node) -> Node:
         match node:
@@ -141,10 +139,15 @@ class _Cutter:
         for label in sorted(product.lengths.keys() - product.present - spent - set(product.out)):
             product.weight = times(product.weight, Fraction(self._length(product.lengths[label])))  # a sum of ones
         kept = product.kept
-        readers = Counter(label for _, term in product.arrays for label in set(term))
-        product.arrays = [self._summed(term, readers, kept) for term in product.arrays]
+        readers = Counter(label for _, labels in product.arrays for label in dict.fromkeys(labels))
+        readers.update(kept)
+        summed = [self._summed(node, labels, readers) for node, labels in product.arrays]
+        summed.sort(key=lambda term: not term[1])
+        count = max(1, sum(bool(labels) for _, labels in summed))  # those with no axis left are scalar factors
+        product.arrays = summed[:count]
+        product.scalars += [node for node, _ in summed[count:]]
         self._scale_smallest(product, kept)
-        core = self._contract(product.arrays, kept, product.lengths) if product.arrays else self._noted(const(1))
+        core = self._contract(product.arrays, kept) if product.arrays else self._noted(const(1))
         return self._wrapped(self.scaled(core, kept, product), kept, product)
 
     def _refuse_indices(self, product: Product) -> None:
@@ -164,11 +167,12 @@ class _Cutter:
     def _taken_apart(self, node: Einsum) -> Product:
         """Look through views, and use up Delta, Ones and numbers."""
         atoms: list[Term] = []
+        bound = any(map(is_relation, node.operands))
         lengths = dict(enumerate(node.sizes))
         waiting = list(zip(node.operands, node.labels, strict=True))[::-1]
         while waiting:
             operand, labels = waiting.pop()
-            if is_view(operand) and operand not in self.numbers:
+            if operand not in self.numbers and (is_view(operand) or (not bound and self._opens(operand))):
                 assert isinstance(operand, Einsum)
                 outer = dict(zip(operand.out, labels, strict=True))
                 for label, size in enumerate(operand.sizes):  # the place that a window reads is summed over inside
@@ -187,6 +191,10 @@ class _Cutter:
                 self._take(operand, tuple(alias[label] for label in labels), product)
         return product
 
+    def _opens(self, operand: Node) -> bool:
+        """Whether a product is contracted together with what reads it, since nothing else does."""
+        return operand not in self.shared and is_network(operand)
+
     def _take(self, operand: Node, labels: Labels, product: Product) -> None:
         number = Fraction(1) if isinstance(operand, Ones) else self.numbers.get(operand)
         if number is not None:
@@ -203,14 +211,12 @@ class _Cutter:
         else:
             product.scalars.append(operand)
 
-    def _summed(self, array: Term, readers: Mapping[int, int], kept: Labels) -> Term:
+    def _summed(self, node: Node, labels: Labels, readers: Mapping[int, int]) -> Term:
         """An array with its diagonals read, and summed over what nothing else reads."""
-        node, labels = array
         own = tuple(dict.fromkeys(labels))
-        rest = tuple(label for label in own if readers[label] > 1 or label in kept)
-        if own != labels:
-            node = self.einsum([node], [labels], own)
-        return (node if rest == own else self.einsum([node], [own], rest)), rest
+        node = self.einsum([node], [labels], own)
+        rest = tuple(label for label in own if readers[label] > 1)
+        return self.einsum([node], [own], rest), rest
 
     def _scale_smallest(self, product: Product, kept: Labels) -> None:
         """Scale an operand if one is smaller than the result; in long products the result, to keep trees shared."""
@@ -263,46 +269,10 @@ class _Cutter:
     def _length(self, size: Size) -> int:
         return length(size, self.sizes)
 
-    def _contract(self, arrays: Sequence[Term], kept: Labels, lengths: dict[int, Size]) -> Node:
-        if len(arrays) == 1:
-            return self.einsum([arrays[0][0]], [arrays[0][1]], kept)
-        held = list(arrays)
-        pairs = list(self._pairs(arrays, kept, lengths))
-        for step, (i, j, keep) in enumerate(pairs):
-            last = step == len(pairs) - 1
-            held.append(self._pair(held[i], held[j], keep, kept, last=last))
-        return held[-1][0]
-
-    def _pairs(
-        self, arrays: Sequence[Term], kept: Labels, lengths: dict[int, Size]
-    ) -> list[tuple[int, int, frozenset[int]]]:
-        nodes = [node for node, _ in arrays]
-        number = {label: k for k, label in enumerate(dict.fromkeys(label for _, term in arrays for label in term))}
-        terms = tuple(tuple(number[label] for label in term) for _, term in arrays)
-        out = tuple(number[label] for label in kept)
-        path = self.families.path_for(nodes, terms, out) if len(arrays) > 2 else None
-        if path is None:
-            path = contraction_path(terms, out, tuple(self._length(lengths[label]) for label in number))
-        if len(arrays) > 2:
-            self.families.remember(nodes, terms, out, path)
-        label_of = list(number)
-        return [(i, j, frozenset(label_of[k] for k in keep)) for i, j, keep in intermediates(terms, out, path)]
-
-    def _pair(self, a: Term, b: Term, keep: frozenset[int], wanted: Labels, *, last: bool) -> Term:
-        """Two tensors contracted on the way to `wanted`; who needs the pair first settles its order of axes for all."""
-        a, b = in_order(a, b)
-        number = {label: k for k, label in enumerate(dict.fromkeys((*a[1], *b[1])))}
-        signature = (a[0], b[0], tuple(number[label] for label in b[1]), frozenset(number[label] for label in keep))
-        label_of = list(number)
-        if signature not in self.pairs:
-            natural = wanted if last else natural_order(a[1], b[1], keep, wanted)
-            made = self.einsum([a[0], b[0]], [a[1], b[1]], natural)
-            self.pairs[signature] = made, tuple(number[label] for label in natural)
-        node, order = self.pairs[signature]
-        out = tuple(label_of[k] for k in order)
-        if not last or wanted == out:
-            return node, out
-        return self.einsum([node], [out], wanted), wanted
+    def _contract(self, arrays: Sequence[Term], kept: Labels) -> Node:
+        """The product of arrays as one node; a single array is a view, more are a network, cut into pairs later."""
+        ordered = in_order(*arrays) if len(arrays) == 2 else sorted(arrays, key=lambda term: term[0].digest)
+        return self.einsum([node for node, _ in ordered], [labels for _, labels in ordered], kept)
 
     def _wrapped(self, core: Node, kept: Labels, product: Product) -> Node:
         """Repeat along the axes that no array has; write diagonals where an output label stands twice."""

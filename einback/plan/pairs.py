@@ -1,10 +1,92 @@
-"""The order of the two tensors of a pair, and of the axes of their product."""
+"""Networks cut into pairs, IR to IR: all contraction orders of a program are chosen, then every pair becomes a node.
+
+Since nodes are interned, pairs that two networks share become one node; so that they do, the two tensors of a pair
+are put in an order of their own, and so are the axes of their product.
+"""
 
 from __future__ import annotations
 
-from einback.plan.product import Labels, Term
+from collections.abc import Hashable, Sequence
 
-__all__ = ["in_order", "natural_order"]
+from einback.ir.build import einsum
+from einback.ir.nodes import Einsum, Node, Ones
+from einback.ir.walk import children, postorder, rebuild
+from einback.plan.binding import Sizes, resolve
+from einback.plan.networks import network
+from einback.plan.orders import contraction_orders
+from einback.plan.paths import Path, intermediates
+from einback.plan.product import Labels, Term
+from einback.rules.relations import is_relation
+
+__all__ = ["in_order", "is_network", "pairs"]
+
+
+def is_network(node: Node) -> bool:
+    """Whether a node of a program is a product of two or more arrays, summed over labels that two of them have."""
+    return (
+        isinstance(node, Einsum) and len(node.operands) > 1 and all(op.rank and _is_array(op) for op in node.operands)
+    )
+
+
+def _is_array(node: Node) -> bool:
+    return not (isinstance(node, Ones) or is_relation(node))
+
+
+def pairs(roots: Sequence[Node], sizes: Sizes) -> dict[Node, Node]:
+    """What each node below the roots becomes, where no product has more than two arrays."""
+    order = list(postorder(roots))
+    products = [node for node in order if isinstance(node, Einsum) and is_network(node)]
+    networks = [network(node.operands, node.labels, node.out, resolve(node.sizes, sizes)) for node in products]
+    paths = dict(zip(products, contraction_orders(networks), strict=True))
+    axis_orders: dict[Hashable, Labels] = {}
+    new: dict[Node, Node] = {}
+    for node in order:
+        kids = children(node)
+        made = rebuild(node, [new[kid] for kid in kids]) if kids else node
+        if isinstance(made, Einsum) and not any(map(is_relation, made.operands)):
+            terms = [_looked_through(term) for term in zip(made.operands, made.labels, strict=True)]
+            if node in paths:
+                made = _contracted(terms, made.out, paths[node], axis_orders)
+            elif any(operand not in made.operands for operand, _ in terms):
+                made = einsum([operand for operand, _ in terms], [labels for _, labels in terms], made.out)
+        new[node] = made
+    return new
+
+
+def _looked_through(term: Term) -> Term:
+    """A tensor of which an operand only permutes the axes."""
+    node, labels = term
+    if isinstance(node, Einsum) and len(node.operands) == 1 and _is_array(node.operands[0]):
+        own = node.labels[0]
+        if len(set(own)) == len(own) == len(node.out) == len(set(node.out)):
+            name = dict(zip(node.out, labels, strict=True))
+            return node.operands[0], tuple(name[label] for label in own)
+    return term
+
+
+def _contracted(terms: Sequence[Term], out: Labels, path: Path, axis_orders: dict[Hashable, Labels]) -> Node:
+    """A product, pair by pair."""
+    held = list(terms)
+    for step, (i, j, kept) in enumerate(intermediates([labels for _, labels in terms], out, path)):
+        held.append(_pair(held[i], held[j], kept, out, axis_orders, last=step == len(path) - 1))
+    return held[-1][0]
+
+
+def _pair(
+    a: Term, b: Term, kept: frozenset[int], wanted: Labels, axis_orders: dict[Hashable, Labels], *, last: bool
+) -> Term:
+    """Two tensors contracted on the way to `wanted`; who needs the pair first settles its order of axes for all."""
+    a, b = in_order(a, b)
+    number = {label: k for k, label in enumerate(dict.fromkeys((*a[1], *b[1])))}
+    signature = (a[0], b[0], tuple(number[label] for label in b[1]), frozenset(number[label] for label in kept))
+    natural = wanted if last else _natural_order(a[1], b[1], kept, wanted)
+    settled = axis_orders.setdefault(signature, tuple(number[label] for label in natural))
+    label_of = list(number)
+    out = tuple(label_of[k] for k in settled)
+    node = einsum([a[0], b[0]], [a[1], b[1]], out)
+    if not last or wanted == out:
+        return node, out
+    return einsum([node], [out], wanted), wanted
 
 
 def in_order(a: Term, b: Term) -> tuple[Term, Term]:
@@ -16,7 +98,7 @@ def in_order(a: Term, b: Term) -> tuple[Term, Term]:
     return (a, b) if ab <= ba else (b, a)
 
 
-def natural_order(a: Labels, b: Labels, keep: frozenset[int], wanted: Labels) -> Labels:
+def _natural_order(a: Labels, b: Labels, keep: frozenset[int], wanted: Labels) -> Labels:
     """As a matrix product lays its result out: shared axes, then those of the one, then those of the other.
 
     Which is the one, is decided by what comes first in the result of the whole product.
