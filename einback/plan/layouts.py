@@ -3,7 +3,8 @@
 A matrix product lays its result out as [batch, rows, columns] or, with its operands exchanged, as [batch, columns,
 rows], at the same price. Which of the two is better shows where the result is read: a reader fuses groups of axes
 (those that it sums, those that it keeps), and fusing axes that do not lie side by side copies the array. Readers are
-settled before what they read, twice over, each product by the fewest bytes that its readers copy.
+settled before what they read, twice over, each product by the fewest entries that it and its readers copy, or
+stride over: a product entry by entry may lie in any order, and is fastest in that of its largest operand.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from itertools import pairwise
 from math import prod
 
 from einback.ir.build import einsum
-from einback.ir.nodes import Einsum, Node
+from einback.ir.nodes import Einsum, Node, Ones
 from einback.ir.walk import children, postorder, rebuild
 from einback.plan.binding import Sizes, resolve
 from einback.plan.factorisations import solver
@@ -56,8 +57,8 @@ class _Layouts:
                 self.axes[node] = best
 
     def _is_free(self, node: Node) -> bool:
-        """Whether a node is a matrix product, read by products and sums alone."""
-        if node in self.fixed or not isinstance(node, Einsum) or not _is_product(node):
+        """Whether a node is a product, read by products and sums alone."""
+        if node in self.fixed or not isinstance(node, Einsum) or not (_is_product(node) and node.rank > 1):
             return False
         return all(self._rereads(reader) for reader in self.readers.get(node, ()))
 
@@ -73,6 +74,12 @@ class _Layouts:
         """The orders of axes that cost nothing to make; that at hand first."""
         assert isinstance(node, Einsum)
         yield self.axes.get(node, tuple(range(node.rank)))
+        if not _summed(node):
+            for operand, term in zip(node.operands, node.labels, strict=True):
+                order = self._memory(operand, term)
+                if order is not None and len(term) == node.rank:
+                    yield tuple(node.out.index(label) for label in order)
+            return
         left, right = ([label for label in term if label in node.out] for term in node.labels)
         batch = [label for label in node.out if label in left and label in right]
         rows, columns = ([label for label in group if label not in batch] for group in (left, right))
@@ -88,9 +95,10 @@ class _Layouts:
                 yield reader
 
     def _copied(self, node: Node, axes: Labels, pairs: Sequence[Einsum]) -> int:
+        assert isinstance(node, Einsum)
         before = self.axes.get(node)
         self.axes[node] = axes
-        cost = sum(map(self._copies, pairs))
+        cost = sum(map(self._copies, (*pairs, node)))
         if before is None:
             del self.axes[node]
         else:
@@ -98,14 +106,17 @@ class _Layouts:
         return cost
 
     def _copies(self, pair: Einsum) -> int:
-        """How many entries a product copies, to have each of its groups of axes side by side."""
+        """How many entries a product copies, to have each of its groups of axes side by side, or strides over."""
         (a, b), (first, second) = pair.operands, pair.labels
         shared = {*first} & {*second}
         batch = shared & {*pair.out}
         summed = shared - batch
         orders = [self._memory(operand, term) for operand, term in ((a, first), (b, second))]
-        runs = [_run(order, summed) if order and _fuses(order, batch, summed) else None for order in orders]
         counts = [prod(resolve(operand.shape, self.sizes)) for operand in (a, b)]
+        if not summed:
+            made = [pair.out[k] for k in self.axes.get(pair, tuple(range(pair.rank)))]
+            return sum(count for count, order in zip(counts, orders, strict=True) if not _follows(made, order))
+        runs = [_run(order, summed) if order and _fuses(order, batch, summed) else None for order in orders]
         if None not in runs:
             return 0 if runs[0] == runs[1] else min(counts)
         return sum(count for count, run in zip(counts, runs, strict=True) if run is None)
@@ -138,13 +149,21 @@ class _Layouts:
 
 
 def _is_product(node: Einsum) -> bool:
-    """Whether a node sums a product of two arrays over what they share, and keeps axes of each."""
+    """Whether a node is the product of two arrays, each read without a diagonal."""
     if len(node.operands) != 2 or relation_at(node) is not None or solver(node) is not None:
         return False
-    first, second = map(set, node.labels)
-    summed = (first & second) - {*node.out}
-    distinct = len(first) == len(node.labels[0]) and len(second) == len(node.labels[1])
-    return distinct and bool(summed) and bool(first - second) and bool(second - first)
+    if any(isinstance(operand, Ones) or not operand.rank for operand in node.operands):
+        return False
+    return all(len(set(term)) == len(term) for term in (*node.labels, node.out))
+
+
+def _summed(node: Einsum) -> set[int]:
+    return {label for term in node.labels for label in term} - {*node.out}
+
+
+def _follows(order: Sequence[int], other: Sequence[int] | None) -> bool:
+    """Whether an array is read in the order in which another is written, some of its axes left out."""
+    return other is not None and [label for label in order if label in other] == list(other)
 
 
 def _fuses(order: Sequence[int], batch: Collection[int], summed: Collection[int]) -> bool:

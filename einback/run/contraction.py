@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from string import ascii_letters
 
 from einback.plan.dtypes import DType
-from einback.run.casting import conformed
+from einback.run.casting import cast
 from einback.run.elementwise import multiply
 from einback.run.emitter import Emitter
 from einback.run.slicing import rows_of_slice
@@ -50,8 +51,8 @@ def contract(emitter: Emitter, terms: tuple[Term, Term], out: Labels, *, lengths
     if made is not None:
         return made
     simple = len(a.labels) <= 2 and len(b.labels) <= 2  # of longer operands, each gets a line
-    values = [emitter.inline(value) if simple else emitter.settled(value)
-              for value in conformed([a.value, b.value], dtype)]  # fmt: skip
+    alike = [cast(value, dtype) for value in (a.value, b.value)]  # else matmul would convert a piece at a time
+    values = [emitter.inline(value) if simple else emitter.settled(value) for value in alike]
     a, b = (
         Term(dense(value, [lengths[label] for label in term.labels]), term.labels)
         for value, term in zip(values, (a, b), strict=True)
@@ -146,6 +147,12 @@ def _product(a: Term, b: Term, groups: _Groups, dtype: DType) -> Expr:
     if rows:
         leads = a.value.axes[list(a.labels).index(rows[0])] == 0
         return Infix("@", left, right) if leads else Infix("@", right, matrix(a, (), contracted, rows))
+    if batch and dtype.char in "fd" and _is_inner(a, batch) and _is_inner(b, batch):
+        letters = dict(zip((*contracted, *batch), ascii_letters, strict=False))
+        pattern, kept = ("".join(letters[label] for label in group) for group in ((*contracted, *batch), batch))
+        order = (*contracted, *batch)
+        operands = (laid(term.over(order), range(len(order))) for term in (a, b))
+        return Call("np.einsum", (Literal(f"{pattern},{pattern}->{kept}"), *operands))
     if batch and dtype.kind != "c":
         return Call("np.vecdot", (left, right))
     if batch:  # vecdot would conjugate
@@ -155,6 +162,13 @@ def _product(a: Term, b: Term, groups: _Groups, dtype: DType) -> Expr:
         along = range(len(contracted))
         return Call("np.vdot", (laid(a.over(contracted), along), laid(b.over(contracted), along)))
     return Infix("@", left, right)
+
+
+def _is_inner(term: Term, batch: Labels) -> bool:
+    """Whether the batch axes are the last in memory, so that sums over the others are sums of rows."""
+    at = dict(zip(term.labels, term.value.axes, strict=True))
+    last = range(len(term.value.shape) - len(batch), len(term.value.shape))
+    return [at[label] for label in batch] == list(last)
 
 
 def _copied_well(term: Term, first: Labels, second: Labels) -> Expr:

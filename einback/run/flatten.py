@@ -204,6 +204,9 @@ class Flattened(Arrays):
             case Call("np.vecdot", args, ()):
                 self._statements.append(Into("np.vecdot", tuple(map(self._operand, args)), out))
                 return True
+            case Call("np.einsum", (pattern, left, right), ()):
+                self._statements.append(Into("np.einsum", (pattern, self._operand(left), self._operand(right)), out))
+                return True
             case Call("np.ascontiguousarray", (operand,), ()) | Method(operand, "copy", (), ()):
                 self._statements.append(Fill(out, self._operand(operand)))
                 return True

@@ -59,6 +59,8 @@ def kind_of(expr: Expr, kinds: Mapping[int, Kind]) -> Kind | None:
             if inner is None or not isinstance(axis, int) or not isinstance(sizes, tuple):
                 return None
             return Kind((*inner.shape[:axis], *sizes, *inner.shape[axis + 1 :]), inner.dtype)
+        case Call("np.einsum", (Literal(str() as pattern), left, right), ()):
+            return _contracted(pattern, (left, right), kinds)
         case Call(function, args, ()) if ufunc(function) is not None:
             return _applied(function, args, kinds)
         case Transposed(operand, axes):
@@ -133,6 +135,20 @@ def _applied(function: str, args: Sequence[Expr], kinds: Mapping[int, Kind]) -> 
             return Kind(np.broadcast_shapes(shapes[0][:-1], shapes[1][:-1]), dtype)
         case _:
             return Kind(np.broadcast_shapes(*shapes), dtype)
+
+
+def _contracted(pattern: str, operands: Sequence[Expr], kinds: Mapping[int, Kind]) -> Kind | None:
+    """The kind of an einsum."""
+    terms, _, out = pattern.partition("->")
+    lengths: dict[str, int] = {}
+    dtype: DType | type | None = None
+    for letters, operand in zip(terms.split(","), operands, strict=True):
+        kind = kind_of(operand, kinds)
+        if kind is None:
+            return None
+        lengths.update(zip(letters, kind.shape, strict=True))
+        dtype = kind.dtype
+    return Kind(tuple(lengths[letter] for letter in out), dtype) if dtype is not None else None
 
 
 def _product_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:

@@ -33,7 +33,7 @@ Name = Callable[[int], str]
 
 _PRECEDENCE = {">": 1, ">=": 1, "<": 1, "<=": 1, "==": 1, "!=": 1, "+": 2, "-": 2, "*": 3, "/": 3, "@": 3, "**": 5}
 _NEGATIVE, _ATOM = 4, 6
-_BY_KEYWORD = ("np.maximum", "np.minimum")  # NumPy wants it so; a place by position is read faster
+_BY_KEYWORD = ("np.einsum", "np.maximum", "np.minimum")  # NumPy wants it so; a place by position is read faster
 
 
 def statement(step: Statement, name: Name) -> str:
