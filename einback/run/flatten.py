@@ -9,6 +9,7 @@ does what has no axes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import EllipsisType
 
 import numpy as np
@@ -91,9 +92,7 @@ class Flattened(Arrays):
             case Sliced():
                 self.written[statement.target] = None
                 right = self._operand(statement.right)
-                made = Sliced(statement.target, statement.index, statement.left, right,
-                              statement.shape, statement.dtype, statement.step)  # fmt: skip
-                self._statements.append(made)
+                self._statements.append(replace(statement, right=right, fresh=False))
             case Free():
                 self._statements.append(statement)
             case _:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from types import EllipsisType
 
+from einback.run.kinds import OPERATORS, ufunc
 from einback.run.steps import (
     Assign,
     Call,
@@ -39,6 +40,8 @@ _BY_KEYWORD = ("np.einsum", "np.maximum", "np.minimum")  # NumPy wants it so; a 
 def statement(step: Statement, name: Name) -> str:
     """One statement of source, a line but for loops; `name` gives the variable of a register."""
     match step:
+        case Assign(target, value, into) if into is not None and _writes(value):
+            return _in_place(name(target), value, into, name)
         case Assign(target, value):
             return f"{name(target)} = {_bare(expression(value, name))}"
         case Into(function, args, out, keywords):
@@ -60,13 +63,41 @@ def statement(step: Statement, name: Name) -> str:
     raise TypeError(f"unknown statement {type(step).__name__}")
 
 
+def _writes(value: Expr) -> bool:
+    """Whether NumPy can write an operation into an array."""
+    return isinstance(value, Infix | Negative) or (isinstance(value, Call) and ufunc(value.function) is not None)
+
+
+def _in_place(target: str, value: Expr, into: int, name: Name) -> str:
+    """A statement that writes into an array: `Z += b`, `np.exp(Z, out=Z)`, or `P = np.exp(Z, out=Z)`."""
+    out = name(into)
+    if isinstance(value, Infix) and target == out:
+        if value.left == Ref(into):
+            return f"{out} {value.sign}= {expression(value.right, name)}"
+        if value.right == Ref(into) and value.sign in "+*":
+            return f"{out} {value.sign}= {expression(value.left, name)}"
+    match value:
+        case Infix():
+            call = Call(OPERATORS[value.sign], (value.left, value.right))
+        case Negative():
+            call = Call("np.negative", (value.operand,))
+        case Call():
+            call = value
+        case _:
+            raise TypeError(f"{type(value).__name__} cannot write into an array")
+    text = expression(Call(call.function, call.args, (*call.keywords, ("out", Ref(into)))), name)
+    return text if target == out else f"{target} = {text}"
+
+
 def _sliced(step: Sliced, name: Name) -> str:
     """A loop over slices of rows, so that the left matrix is never there as a whole."""
     target, k = name(step.target), name(step.index)
     rows = f"[{k} : {k} + {step.step}]"
     left = expression(step.left, lambda register: name(register) + rows)
+    dtype = expression(DTypeName(step.dtype), name)
     return "\n".join(
         [
+            *([f"{target} = np.empty({step.shape}, dtype={dtype})"] if step.fresh else []),
             f"for {k} in range(0, {step.shape[0]}, {step.step}):",
             f"    np.matmul({left}, {expression(step.right, name)}, {target}{rows})",
         ]

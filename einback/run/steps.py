@@ -188,7 +188,7 @@ class Free:
 class Sliced:
     """target = left @ right, made `step` rows at a time; the registers in `left` stand for the rows of their arrays.
 
-    `index` is the register that counts the rows.
+    `index` is the register that counts the rows. The target is a `fresh` array, unless memory is planned for it.
     """
 
     target: int
@@ -198,6 +198,7 @@ class Sliced:
     shape: tuple[int, ...]
     dtype: DType
     step: int
+    fresh: bool = True
 
 
 Statement = Assign | Fill | Into | Run | Free | Sliced
