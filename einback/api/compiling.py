@@ -47,9 +47,14 @@ def compile(
     if isinstance(memory_limit, Tensor):
         raise CompileError("several tensors are compiled as one structure", hint="write compile([a, b])")
     for value, what in ((memory_limit, "memory_limit"), (threads, "threads")):
-        if value is not None:
-            raise CompileError(f"{what} is not supported in this version", hint=f"leave {what} out")
-    return StructuredFunction(outputs) if structured else Function(outputs)
+        if value is None:
+            continue
+        if structured:
+            raise CompileError(f"{what} is not supported for structured results", hint=f"leave {what} out")
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            unit = "bytes, as in 64 * 2**20" if what == "memory_limit" else "threads"
+            raise CompileError(f"{what}={value!r} is no number of {unit}")
+    return StructuredFunction(outputs) if structured else Function(outputs, memory_limit=memory_limit, threads=threads)
 
 
 def evaluate(outputs: Any, /, **arrays: Any) -> Any:

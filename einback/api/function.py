@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from einback.api.scope import Known, gather, names_in_normal_form
@@ -22,8 +23,9 @@ __all__ = ["Function", "describer"]
 class Function(Compiled):
     """A compiled program; pickled as the tensors that it computes."""
 
-    def __init__(self, outputs: Any) -> None:
+    def __init__(self, outputs: Any, *, memory_limit: int | None = None, threads: int | None = None) -> None:
         self.outputs = outputs
+        self._limits = {"memory_limit": memory_limit, "threads": threads}
         wanted = flatten(outputs, "what is compiled")
         known = gather(tensor.scope for tensor in wanted)
         roots = normalise([tensor.node for tensor in wanted])
@@ -41,10 +43,12 @@ class Function(Compiled):
             names=named | _result_names(outputs, roots),
             letters=letters(list(postorder(roots))),
             describe=describer(known, axes, named),
+            memory_limit=memory_limit,
+            threads=threads,
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.outputs,)
+        return partial(type(self), **self._limits), (self.outputs,)
 
 
 def describer(known: Known, axes: Mapping[Node, tuple[str, ...]], named: Mapping[Node, str]) -> Describe:

@@ -25,9 +25,11 @@ from einback.plan.factorisations import plain
 from einback.plan.plan import Plan, make_plan, spec
 from einback.run.facts import depends_on_entries, minds_complex
 from einback.run.guards import Array, checked_arrays, refuse_missing, refuse_unknown
+from einback.run.limited import Sliced, specialise_in_slices
 from einback.run.linalg import explained
 from einback.run.lower import lower
 from einback.run.names import identifier
+from einback.run.report import SlicedPlan
 from einback.run.source import Describe, Result, Structure, Text, leaves, write
 from einback.run.steps import Routine
 
@@ -67,6 +69,8 @@ class Program:
     describe: Describe
     title: str
     function: str
+    memory_limit: int | None
+    threads: int | None
 
 
 class Compiled:
@@ -88,6 +92,8 @@ class Compiled:
         describe: Describe = einsum_describe,
         title: str = "",
         function: str = "step",
+        memory_limit: int | None = None,
+        threads: int | None = None,
     ) -> None:
         if sorted(leaves(structure)) != list(range(len(roots))):
             raise CompileError(f"a structure of results {leaves(structure)} for {len(roots)} nodes")
@@ -104,6 +110,8 @@ class Compiled:
             describe=describe,
             title=title,
             function=function,
+            memory_limit=memory_limit,
+            threads=threads,
         )
         self._strictly = strictly or minds_complex([*inputs, *self._program.declared])
         self._symbols = {name for size in symbols_of([*inputs, *roots, *forward]) for name in symbols_in(size)}
@@ -111,8 +119,8 @@ class Compiled:
         read = set(inputs_of(roots))
         self._required = [tensor.name for tensor in inputs if tensor in read]
         self._lock = threading.Lock()
-        self._fast: dict[Key, _Specialised] = {}  # by the arrays exactly as they were passed
-        self._made: dict[Key, _Specialised] = {}
+        self._fast: dict[Key, _Specialised | Sliced] = {}  # by the arrays exactly as they were passed
+        self._made: dict[Key, _Specialised | Sliced] = {}
 
     def __repr__(self) -> str:
         declared = ", ".join(f"{t.name}[{','.join(map(str, t.sizes))}]" for t in self._program.inputs)
@@ -137,7 +145,7 @@ class Compiled:
         except IndexError as reason:  # what is read through indices is checked while it runs
             raise ArrayError(str(reason)) from None
 
-    def plan(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> Plan:
+    def plan(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> Plan | SlicedPlan:
         """The plan for some arrays, shapes (tuples) or sizes (numbers); by default the latest one made."""
         made = self._looked_up({**(arrays or {}), **named})
         return made.plan.described(made.text.formulas)
@@ -153,7 +161,7 @@ class Compiled:
 
     # specialisation
 
-    def _prepared(self, values: Mapping[str, object]) -> tuple[_Specialised, dict[str, Any]]:
+    def _prepared(self, values: Mapping[str, object]) -> tuple[_Specialised | Sliced, dict[str, Any]]:
         """Check what was passed, and find or make the specialisation for it."""
         tensors, sizes = self._sorted_out(values)
         refuse_missing(list(tensors), self._required)
@@ -178,7 +186,7 @@ class Compiled:
         refuse_unknown([name for name in values if name not in sizes], known)
         return {name: value for name, value in values.items() if name not in sizes}, sizes
 
-    def _specialised(self, shapes: Shapes, dtypes: Mapping[str, DType], sizes: Sizes) -> _Specialised:
+    def _specialised(self, shapes: Shapes, dtypes: Mapping[str, DType], sizes: Sizes) -> _Specialised | Sliced:
         key = (*sorted(shapes.items()), *sorted((name, d.str) for name, d in dtypes.items()), *sorted(sizes.items()))
         with self._lock:
             made = self._made.pop(key, None)
@@ -194,7 +202,7 @@ class Compiled:
             _remember(self._made, key, made)  # last in the order: the latest
         return made
 
-    def _looked_up(self, values: Mapping[str, object]) -> _Specialised:
+    def _looked_up(self, values: Mapping[str, object]) -> _Specialised | Sliced:
         """The specialisation for arrays, shapes or sizes; what is not given is taken as float64."""
         if not values and self._made:
             return next(reversed(self._made.values()))
@@ -231,13 +239,29 @@ class _Specialised:
     standalone: Callable[[], str] = field(repr=False)
 
 
-def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> _Specialised:
-    plan = make_plan(program.roots, sizes=sizes, arrays=dtypes, forward=program.forward, named=program.names)
+def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> _Specialised | Sliced:
     declared = result_dtypes(_typing_nodes(program, dtypes, sizes), dtypes, sizes)
     wanted = [
         _wanted(like, node, dtypes) or dtype
         for like, node, dtype in zip(program.likes, program.declared, declared, strict=True)
     ]
+    if program.memory_limit is not None or program.threads is not None:
+        return specialise_in_slices(
+            program.roots,
+            program.inputs,
+            wanted,
+            sizes=sizes,
+            dtypes=dtypes,
+            structure=program.structure,
+            memory_limit=program.memory_limit,
+            threads=program.threads,
+            names=program.names,
+            letters=program.letters,
+            describe=program.describe,
+            title=program.title,
+            function=program.function,
+        )
+    plan = make_plan(program.roots, sizes=sizes, arrays=dtypes, forward=program.forward, named=program.names)
     routine = lower(plan, program.inputs, dtypes, wanted)
     results = [Result(resolve(root.shape, sizes), dtype) for root, dtype in zip(plan.roots, wanted, strict=True)]
 
@@ -323,7 +347,7 @@ def _key(values: Mapping[str, Any]) -> Key | None:
     return tuple(key)
 
 
-def _remember(cache: dict[Key, _Specialised], key: Key, made: _Specialised) -> None:
+def _remember(cache: dict[Key, _Specialised | Sliced], key: Key, made: _Specialised | Sliced) -> None:
     cache[key] = made
     if len(cache) > _KEPT:
         del cache[next(iter(cache))]

@@ -1,0 +1,118 @@
+"""The compiled form of a program in slices: fitted to a limit of memory, or cut for threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from einback.errors import CompileError
+from einback.ir.nodes import Input, Node
+from einback.ir.walk import inputs_of
+from einback.plan.binding import Sizes, resolve
+from einback.plan.dtypes import DType
+from einback.plan.phases import Straight, in_numbers
+from einback.plan.shifts import shifted
+from einback.plan.units import zero_at_zero
+from einback.run.fitting import Fitted, Target, fitted
+from einback.run.names import identifier
+from einback.run.parts import Array, Parts
+from einback.run.report import SlicedPlan, reported
+from einback.run.sliced import drive
+from einback.run.source import Describe, Structure, Text
+
+__all__ = ["Sliced", "specialise_in_slices"]
+
+
+@dataclass(slots=True)
+class Sliced:
+    """The program for one set of shapes and dtypes, in slices; made like one that runs at once."""
+
+    plan: SlicedPlan
+    text: Text
+    reads: tuple[str, ...]
+    function: Callable[..., Any]
+    standalone: Callable[[], str] = field(repr=False)
+
+
+def specialise_in_slices(
+    roots: Sequence[Node],
+    inputs: Sequence[Input],
+    wanted: Sequence[DType],
+    *,
+    sizes: Sizes,
+    dtypes: Mapping[str, DType],
+    structure: Structure,
+    memory_limit: int | None,
+    threads: int | None,
+    names: Mapping[Node, str],
+    letters: Mapping[Node, str],
+    describe: Describe,
+    title: str,
+    function: str,
+) -> Sliced:
+    """Compile a program in slices; result k, the node `roots[k]`, has the dtype `wanted[k]`."""
+    if memory_limit is not None and any(dtype.kind == "O" for dtype in dtypes.values()):
+        raise CompileError("memory_limit counts the bytes of arrays, and Python's integers take more than these")
+    images = _prepared(roots, sizes, dtypes)
+    heads = [images[root] for root in roots]
+    taken = {tensor.name for tensor in inputs}
+    keys = _named(heads, {images[node]: name for node, name in names.items() if node in images}, taken)
+    kinds: dict[str, DType] = {}
+    for head, dtype in zip(heads, wanted, strict=True):
+        name = keys[head]
+        kinds[name] = np.promote_types(kinds[name], dtype) if name in kinds else dtype
+    parts = Parts(sizes, kinds, {images[node]: name for node, name in names.items() if node in images},
+                  {images[node]: letter for node, letter in letters.items() if node in images}, describe)  # fmt: skip
+    read = set(inputs_of(roots))
+    arrays = {t.name: Array(resolve(t.sizes, sizes), dtypes[t.name]) for t in inputs if t in read}
+    real = all(dtype.kind != "c" for dtype in dtypes.values())
+    results = tuple((keys[head], dtype) for head, dtype in zip(heads, wanted, strict=True))
+    target = Target(parts, arrays, structure, results, threads or 1, real)
+    whole = Straight(tuple(dict.fromkeys(heads)), tuple(dict.fromkeys(keys[head] for head in heads)))
+    found = fitted(whole, target, memory_limit)
+    return _compiled(found, target, memory_limit, inputs, title, identifier(function))
+
+
+def _compiled(
+    found: Fitted, target: Target, limit: int | None, inputs: Sequence[Input], title: str, function: str
+) -> Sliced:
+    def source(checked: bool) -> str:
+        return drive(
+            found.layout,
+            target.parts,
+            target.inputs,
+            target.structure,
+            target.results,
+            title=title,
+            function=function,
+            checked=checked,
+        ).source
+
+    text = source(checked=False)
+    namespace: dict[str, Any] = {}
+    exec(compile(text, f"<einback {function}>", "exec"), namespace)
+    plan = reported(found, target, limit, inputs)
+    formulas = tuple(formula for made in found.driver.parts for formula in made[0].text.formulas)
+    return Sliced(plan, Text(text, formulas), found.driver.reads, namespace[function], lambda: source(checked=True))
+
+
+def _prepared(roots: Sequence[Node], sizes: Sizes, dtypes: Mapping[str, DType]) -> dict[Node, Node]:
+    """What each node becomes before it is cut: what looks at several nodes at once is done on the whole program."""
+    declared = all(node.is_complex or dtypes[node.name].kind != "c" for node in inputs_of(roots))
+    first = shifted(roots)
+    guarded = zero_at_zero(list(first.values()), real=declared)
+    numbered = in_numbers(list(guarded.values()), sizes)
+    return {node: numbered[guarded[image]] for node, image in first.items()}
+
+
+def _named(heads: Sequence[Node], names: Mapping[Node, str], taken: set[str]) -> dict[Node, str]:
+    """A name for the array of each result: the user's own where it is free."""
+    found: dict[Node, str] = {}
+    for node in dict.fromkeys(heads):
+        wish = names.get(node, "")
+        found[node] = wish if wish and wish not in taken else f"result {len(found) + 1}"
+        taken = taken | {found[node]}
+    return found
