@@ -84,7 +84,7 @@ def in_numbers(roots: Sequence[Node], sizes: Sizes) -> dict[Node, Node]:
 def split(
     phase: Straight, start: Seeds, *, sizes: Sizes, taken: Collection[str], rate: float = inf, real: bool = True
 ) -> tuple[Phase, ...]:
-    """A phase cut over an index; nothing where no node is cut.
+    """A phase cut over an index; nothing where no node is cut, or there is no more than one slice.
 
     Names in `taken` are not given again. A value is computed again rather than kept where that costs less than
     `rate` operations an entry.
@@ -92,7 +92,8 @@ def split(
     roles = joined(phase.roots, start, real=real)
     if all(role.how == "after" for role in roles.values()):
         return ()
-    return _Splitter(phase, roles, sizes, taken, rate, real).phases()
+    splitter = _Splitter(phase, roles, sizes, taken, rate, real)
+    return splitter.phases() if splitter.length > 1 else ()
 
 
 class _Splitter:
@@ -111,6 +112,7 @@ class _Splitter:
         self._free = arrayless(phase.roots)
         self._results = dict(zip(phase.roots, phase.makes, strict=True))
         self._names: dict[Node, str] = {}
+        self.length = self._length()
         self._taken = {*taken, *phase.makes, *(tensor.name for tensor in inputs_of(phase.roots))}
 
     def phases(self) -> tuple[Phase, ...]:
@@ -132,7 +134,7 @@ class _Splitter:
         makes = [Made(self._name(node), "inside", axis) for node, axis in stacked.items()]
         makes += [Made(self._name(node), self._combined(node)) for node in summed]
         first = Straight(body.whole, tuple(map(self._name, body.whole)))
-        loop = Loop(body.roots, tuple(makes), body.takes, symbol, self._length())
+        loop = Loop(body.roots, tuple(makes), body.takes, symbol, self.length)
         last = self._after({*body.whole, *stacked, *summed})
         return tuple(phase for phase in (first, loop, last) if phase.roots)
 

@@ -25,7 +25,7 @@ from einback.plan.factorisations import plain
 from einback.plan.plan import Plan, make_plan, spec
 from einback.run.facts import depends_on_entries, minds_complex
 from einback.run.guards import Array, checked_arrays, refuse_missing, refuse_unknown
-from einback.run.limited import Sliced, specialise_in_slices
+from einback.run.limited import Sliced, Wording, specialise_in_slices
 from einback.run.linalg import explained
 from einback.run.lower import lower
 from einback.run.names import identifier
@@ -255,11 +255,9 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
             structure=program.structure,
             memory_limit=program.memory_limit,
             threads=program.threads,
-            names=program.names,
-            letters=program.letters,
-            describe=program.describe,
-            title=program.title,
-            function=program.function,
+            wording=Wording(
+                program.names, program.letters, program.describe, program.title, program.function
+            ),
         )
     plan = make_plan(program.roots, sizes=sizes, arrays=dtypes, forward=program.forward, named=program.names)
     routine = lower(plan, program.inputs, dtypes, wanted)

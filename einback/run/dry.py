@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from einback.run.shadow import Meter, Shadow, dtype_of, fullest, joint_shape, product, weak
+from einback.run.shadow import Meter, Shadow, buffered, dtype_of, fullest, joint_shape, product, weak
 
 __all__ = ["ShadowNumPy", "shadowed"]
 
@@ -98,8 +98,11 @@ class ShadowNumPy:
     # computations
 
     def where(self, condition: Any, yes: Any, no: Any) -> Shadow:
-        shape = joint_shape((condition, yes, no))
-        return self._meter.array(shape, self.result_type(yes, no), fullest((condition, yes, no), shape))
+        operands, dtype = (condition, yes, no), self.result_type(yes, no)
+        shape = joint_shape(operands)
+        made = self._meter.array(shape, dtype, fullest(operands, shape))
+        self._meter.passing(buffered(operands, shape, (np.dtype(bool), dtype, dtype)))
+        return made
 
     def result_type(self, *operands: Any) -> Any:
         return np.result_type(*(x.dtype if isinstance(x, Shadow) else x for x in operands))
@@ -137,7 +140,9 @@ class _Ufunc:
             return made if out is None else out
         dtypes = self._ufunc.resolve_dtypes((*map(weak, operands), None))
         shape = joint_shape(operands)
-        return out if out is not None else self._meter.array(shape, dtypes[-1], fullest(operands, shape))
+        made = out if out is not None else self._meter.array(shape, dtypes[-1], fullest(operands, shape))
+        self._meter.passing(buffered(operands, shape, dtypes))
+        return made
 
     def at(self, target: Shadow, places: Shadow, values: Any) -> None:
         self._meter.passing(0 if dtype_of(values) == target.dtype else places.size * target.dtype.itemsize)

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, log
 
 from einback.errors import CompileError
 from einback.ir.nodes import Input, Node
 from einback.ir.walk import children, postorder
-from einback.plan.binding import resolve
 from einback.plan.cost import elements
 from einback.plan.dtypes import DType
 from einback.plan.phases import Loop, Phase, Straight, split
-from einback.plan.slices import AFTER, classify, reads, seeds
+from einback.plan.slices import AFTER, classify, seeds
 from einback.run.measuring import Measured, measured
 from einback.run.parts import Array, Parts
 from einback.run.sliced import Driver, Layout, drive
@@ -29,6 +28,7 @@ __all__ = ["Fitted", "Target", "fitted"]
 _RATES = (inf, 0.0, 16.0)  # operations an entry, up to which values are computed again rather than kept
 _SEEDS = 8  # large nodes at which a split is tried
 _DEPTH = 5  # splits after one another
+_ALIKE = 1.25  # ratio of operations that count as equal
 _MULTIPLE = 8  # of which slices are, where they are longer than that
 
 
@@ -62,13 +62,15 @@ def fitted(whole: Straight, target: Target, limit: int | None) -> Fitted:
     search = _Search(target)
     for goal in (limit, 0):
         least = search.least(start, goal)
+        if goal == 0:
+            least = search.polished(least)
         if least.needs.peak <= limit:
             return search.longest(least, limit)
     names = [f"{phase.length}" for phase in least.layout.phases if isinstance(phase, Loop)]
     raise CompileError(
         f"{start.needs.step} takes the program to {start.needs.peak:,} bytes, and memory_limit is {limit:,}",
         hint=f"the smallest limit that works for these arrays is {least.needs.peak:,} bytes"
-        + (f", with slices of 1 over an axis of {' and one of '.join(names)}" if names else ""),
+        + (f", with slices over an axis of {' and one of '.join(names)}" if names else ""),
     )
 
 
@@ -95,13 +97,23 @@ class _Search:
             best = found
         return best
 
+    def polished(self, best: Fitted) -> Fitted:
+        """The least memory over slices of a few entries: one entry alone may take other paths through NumPy."""
+        for k, phase in enumerate(best.layout.phases):
+            for length in (2, _MULTIPLE) if isinstance(phase, Loop) else ():
+                found = _tried(self._target, best.layout.phases, _replaced(best.layout.lengths, k, length))
+                best = min(best, found, key=lambda one: one.needs.peak)
+        return best
+
     def _rank(self, one: Fitted, goal: int) -> tuple[float, ...]:
-        """What fits comes first, with few operations; else the least memory."""
+        """What fits comes first, with few operations, of slices that lie in order; else the least memory."""
+        peak, loops = one.needs.peak, [phase for phase in one.layout.phases if isinstance(phase, Loop)]
         flops = sum(part.plan.flops * _times(phase, one.layout.lengths[k])
                     for k, phase in enumerate(one.layout.phases) for part in one.driver.parts[k][:1])  # fmt: skip
-        slices = sum(phase.length for phase in one.layout.phases if isinstance(phase, Loop))
-        peak = one.needs.peak
-        return (0, flops, slices, peak) if peak <= goal else (1, peak, flops, slices)
+        if peak > goal:
+            return 1, peak, flops
+        strided = sum(max(taken.axes) for loop in loops for taken in loop.takes if taken.axes)
+        return 0, round(log(1 + flops, _ALIKE)), strided, sum(loop.length for loop in loops), peak
 
     def _splits(self, best: Fitted, goal: int) -> Iterator[Fitted]:
         """The worst phase that runs once, split in all ways that are tried."""
@@ -134,7 +146,7 @@ class _Search:
         found = []
         for node in large:
             for label in seeds(node):
-                if (node, label) not in covered and self._long(node, label):
+                if (node, label) not in covered:
                     found.append((node, label))
                     roles = classify(phase.roots, {node: label}, real=self._target.real)
                     covered.update((other, role.label) for other, role in roles.items() if role != AFTER)
@@ -143,11 +155,6 @@ class _Search:
     def _entries(self, node: Node) -> int:
         """The entries of a node, or of the largest that it reads."""
         return max(elements(each, self._sizes) for each in (node, *children(node)))
-
-    def _long(self, node: Node, label: int) -> bool:
-        lengths = (resolve(child.shape, self._sizes) for child in children(node))
-        return any(length > 1 for k, shape in enumerate(lengths)
-                   for own, length in zip(reads(node, k), shape, strict=False) if own == label)  # fmt: skip
 
     def longest(self, least: Fitted, limit: int) -> Fitted:
         """The longest slices that fit, loop by loop: what a slice needs grows in proportion to its length."""

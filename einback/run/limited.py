@@ -23,7 +23,7 @@ from einback.run.report import SlicedPlan, reported
 from einback.run.sliced import drive
 from einback.run.source import Describe, Structure, Text
 
-__all__ = ["Sliced", "specialise_in_slices"]
+__all__ = ["Sliced", "Wording", "aimed", "specialise_in_slices"]
 
 
 @dataclass(slots=True)
@@ -37,6 +37,17 @@ class Sliced:
     standalone: Callable[[], str] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How the source of a program is worded: see `Program`."""
+
+    names: Mapping[Node, str]
+    letters: Mapping[Node, str]
+    describe: Describe
+    title: str = ""
+    function: str = "step"
+
+
 def specialise_in_slices(
     roots: Sequence[Node],
     inputs: Sequence[Input],
@@ -47,33 +58,51 @@ def specialise_in_slices(
     structure: Structure,
     memory_limit: int | None,
     threads: int | None,
-    names: Mapping[Node, str],
-    letters: Mapping[Node, str],
-    describe: Describe,
-    title: str,
-    function: str,
+    wording: Wording,
 ) -> Sliced:
     """Compile a program in slices; result k, the node `roots[k]`, has the dtype `wanted[k]`."""
     if memory_limit is not None and any(dtype.kind == "O" for dtype in dtypes.values()):
         raise CompileError("memory_limit counts the bytes of arrays, and Python's integers take more than these")
+    whole, target = aimed(
+        roots, inputs, wanted, sizes=sizes, dtypes=dtypes, structure=structure, threads=threads or 1, wording=wording
+    )
+    found = fitted(whole, target, memory_limit)
+    return _compiled(found, target, memory_limit, inputs, wording.title, identifier(wording.function))
+
+
+def aimed(
+    roots: Sequence[Node],
+    inputs: Sequence[Input],
+    wanted: Sequence[DType],
+    *,
+    sizes: Sizes,
+    dtypes: Mapping[str, DType],
+    structure: Structure,
+    threads: int,
+    wording: Wording,
+) -> tuple[Straight, Target]:
+    """The program as one phase, and what is to be made of it."""
     images = _prepared(roots, sizes, dtypes)
     heads = [images[root] for root in roots]
-    taken = {tensor.name for tensor in inputs}
-    keys = _named(heads, {images[node]: name for node, name in names.items() if node in images}, taken)
+    names, letters = (
+        {images[node]: word for node, word in words.items() if node in images}
+        for words in (wording.names, wording.letters)
+    )
+    keys = _named(heads, names, {tensor.name for tensor in inputs})
     kinds: dict[str, DType] = {}
     for head, dtype in zip(heads, wanted, strict=True):
-        name = keys[head]
-        kinds[name] = np.promote_types(kinds[name], dtype) if name in kinds else dtype
-    parts = Parts(sizes, kinds, {images[node]: name for node, name in names.items() if node in images},
-                  {images[node]: letter for node, letter in letters.items() if node in images}, describe)  # fmt: skip
+        kinds[keys[head]] = np.promote_types(kinds.get(keys[head], dtype), dtype)
     read = set(inputs_of(roots))
     arrays = {t.name: Array(resolve(t.sizes, sizes), dtypes[t.name]) for t in inputs if t in read}
-    real = all(dtype.kind != "c" for dtype in dtypes.values())
-    results = tuple((keys[head], dtype) for head, dtype in zip(heads, wanted, strict=True))
-    target = Target(parts, arrays, structure, results, threads or 1, real)
-    whole = Straight(tuple(dict.fromkeys(heads)), tuple(dict.fromkeys(keys[head] for head in heads)))
-    found = fitted(whole, target, memory_limit)
-    return _compiled(found, target, memory_limit, inputs, title, identifier(function))
+    target = Target(
+        parts=Parts(sizes, kinds, names, letters, wording.describe),
+        inputs=arrays,
+        structure=structure,
+        results=tuple((keys[head], dtype) for head, dtype in zip(heads, wanted, strict=True)),
+        threads=threads,
+        real=all(dtype.kind != "c" for dtype in dtypes.values()),
+    )
+    return Straight(tuple(keys), tuple(keys.values())), target
 
 
 def _compiled(

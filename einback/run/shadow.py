@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Meter", "Shadow", "dtype_of", "fullest", "joint_shape", "product", "weak"]
+__all__ = ["Meter", "Shadow", "buffered", "dtype_of", "fullest", "joint_shape", "product", "weak"]
 
 _ELIDED = 1 << 18  # bytes, from which NumPy computes an operator into a temporary operand
+_BUFFER = 8192  # entries of an operand that is cast or repeated, which NumPy lays out at a time
 
 
 class Meter:
@@ -178,7 +179,9 @@ class Shadow:
         given = axis if isinstance(axis, tuple) else range(self.ndim) if axis is None else (axis,)
         gone = {k % self.ndim for k in given}
         shape = [1 if k in gone else n for k, n in enumerate(self.shape) if keepdims or k not in gone]
-        return self.meter.array(shape, dtype)
+        made = self.meter.array(shape, dtype)
+        self.meter.passing(buffered([self], self.shape, [made.dtype]))
+        return made
 
     def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Shadow:
         short = self.dtype.kind in "bui" and self.dtype.itemsize < 8
@@ -198,12 +201,16 @@ class Shadow:
         if not isinstance(other, Shadow | np.ndarray | np.generic | int | float | complex):
             return NotImplemented
         operands = (other, self) if swapped else (self, other)
-        dtype = ufunc.resolve_dtypes((*map(weak, operands), None))[-1]
+        *dtypes, dtype = ufunc.resolve_dtypes((*map(weak, operands), None))
         shape = joint_shape(operands)
-        reusable = temporary and not swapped and shape == self.shape and dtype == self.dtype
+        alike = not np.ndim(other) if not isinstance(other, Shadow) else other.shape in ((), shape)
+        reusable = temporary and not swapped and alike and shape == self.shape and dtype == self.dtype
         if reusable and self.nbytes >= _ELIDED and self.buffer.nbytes == self.nbytes:
-            return Shadow(self.view, self.buffer)
-        return self.meter.array(shape, dtype, fullest(operands, shape))
+            made = Shadow(self.view, self.buffer)
+        else:
+            made = self.meter.array(shape, dtype, fullest(operands, shape))
+        self.meter.passing(buffered(operands, shape, dtypes))
+        return made
 
     def __matmul__(self, other: Shadow) -> Shadow:
         return product(np.matmul, self, other)
@@ -233,6 +240,24 @@ def _copied(x: Shadow, dtype: Any) -> int:
 def fullest(operands: Iterable[Any], shape: tuple[int, ...]) -> list[int] | None:
     """The order in memory that a result takes over from its first operand of full shape."""
     return next((operand.axes() for operand in operands if isinstance(operand, Shadow) and operand.shape == shape), None)
+
+
+def buffered(operands: Sequence[Any], shape: tuple[int, ...], dtypes: Sequence[Any]) -> int:
+    """The bytes in which NumPy lays out operands a stretch at a time: those that it casts to `dtypes`, repeats, or
+    finds in another order than the first."""
+    count, arrays = min(_BUFFER, prod(shape)), [x for x in operands if isinstance(x, Shadow) and x.shape]
+    several = len(arrays) > 1
+
+    def in_step(x: Shadow) -> bool:
+        flags = x.flags
+        whole = flags.c_contiguous if arrays[0].flags.c_contiguous else flags.f_contiguous
+        return x.shape == shape and (not several or x.ndim < 2 or whole)
+
+    return sum(
+        count * dtype.itemsize
+        for x, dtype in zip(operands, dtypes, strict=False)
+        if isinstance(x, Shadow) and x.shape and (x.dtype != dtype or not in_step(x))
+    )
 
 
 def joint_shape(operands: Iterable[Any]) -> tuple[int, ...]:
