@@ -255,9 +255,7 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
             structure=program.structure,
             memory_limit=program.memory_limit,
             threads=program.threads,
-            wording=Wording(
-                program.names, program.letters, program.describe, program.title, program.function
-            ),
+            wording=Wording(program.names, program.letters, program.describe, program.title, program.function),
         )
     plan = make_plan(program.roots, sizes=sizes, arrays=dtypes, forward=program.forward, named=program.names)
     routine = lower(plan, program.inputs, dtypes, wanted)

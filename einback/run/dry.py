@@ -39,7 +39,7 @@ class ShadowNumPy:
     def __init__(self, meter: Meter, *, definite: bool) -> None:
         self._meter = meter
         self.linalg = _ShadowLinalg(meter, definite)
-        self.lib = _Strides
+        self.lib = _Lib
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(np, name)
@@ -80,8 +80,8 @@ class ShadowNumPy:
         return x if x.flags.c_contiguous else x.copy()
 
     def broadcast_to(self, x: Any, shape: Shape) -> Shadow:
-        x = x if isinstance(x, Shadow) else self.full(np.shape(x), x)
-        return x.of(np.broadcast_to(x.view, shape))
+        array = x if isinstance(x, Shadow) else self.full(np.shape(x), x)
+        return array.of(np.broadcast_to(array.view, shape))
 
     def squeeze(self, x: Shadow, axis: Any = None) -> Shadow:
         return x.squeeze(axis)
@@ -120,10 +120,15 @@ class ShadowNumPy:
 
 
 class _Strides:
-    class stride_tricks:
-        @staticmethod
-        def as_strided(x: Shadow, shape: Shape, strides: Shape, writeable: bool = True) -> Shadow:
-            return x.of(np.lib.stride_tricks.as_strided(x.view, shape, strides))
+    """numpy.lib.stride_tricks."""
+
+    @staticmethod
+    def as_strided(x: Shadow, shape: Shape, strides: Shape, writeable: bool = True) -> Shadow:
+        return x.of(np.lib.stride_tricks.as_strided(x.view, shape, strides))
+
+
+class _Lib:
+    stride_tricks = _Strides
 
 
 class _Ufunc:
@@ -132,7 +137,7 @@ class _Ufunc:
     def __init__(self, meter: Meter, ufunc: np.ufunc) -> None:
         self._meter, self._ufunc = meter, ufunc
 
-    def __call__(self, *operands: Any, out: Shadow | None = None, axis: int | None = None) -> Any:
+    def __call__(self, *operands: Any, out: Shadow | None = None) -> Any:
         if not any(isinstance(x, Shadow) for x in operands):
             return self._ufunc(*operands)
         if self._ufunc.signature is not None:
@@ -191,5 +196,3 @@ class _ShadowLinalg:
     def norm(self, a: Shadow, axis: int) -> Shadow:
         square = a.new()
         return square.sum(axis)
-
-

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, log
+from typing import TypeVar
 
 from einback.errors import CompileError
 from einback.ir.nodes import Input, Node
@@ -23,13 +24,18 @@ from einback.run.parts import Array, Parts
 from einback.run.sliced import Driver, Layout, drive
 from einback.run.source import Structure
 
-__all__ = ["Fitted", "Target", "fitted"]
+__all__ = ["Fitted", "Target", "cut_for_threads", "fitted"]
+
+_T = TypeVar("_T")
 
 _RATES = (inf, 0.0, 16.0)  # operations an entry, up to which values are computed again rather than kept
 _SEEDS = 8  # large nodes at which a split is tried
 _DEPTH = 5  # splits after one another
-_ALIKE = 1.25  # ratio of operations that count as equal
+_TRIALS = 8  # lengths of slices
 _MULTIPLE = 8  # of which slices are, where they are longer than that
+_A_THREAD = 4  # slices for each thread, so that none waits long for the last one
+_LEAST_SHARE = 0.5  # of the operations, for which slices are worth cutting
+_ALIKE = 1.25  # ratio of operations that count as equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +58,59 @@ class Fitted:
     driver: Driver
     needs: Measured
 
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        return tuple(phase for phase in self.layout.phases if isinstance(phase, Loop))
+
+    @property
+    def stride(self) -> int:
+        """How far in sliced axes stand; slices of leading axes lie in one piece."""
+        return sum(max(taken.axes) for loop in self.loops for taken in loop.takes if taken.axes)
+
+    def flops(self, k: int) -> int:
+        """The operations of phase k; of a loop, of all its slices."""
+        phase, length = self.layout.phases[k], self.layout.lengths[k]
+        whole, *rest = self.driver.parts[k]
+        times = phase.length // min(length, phase.length) if isinstance(phase, Loop) else 1
+        return whole.plan.flops * times + sum(part.plan.flops for part in rest)
+
+    @property
+    def all_flops(self) -> int:
+        return sum(self.flops(k) for k in range(len(self.layout.phases)))
+
+    @property
+    def share(self) -> float:
+        """The part of the operations that slices do."""
+        cut = sum(self.flops(k) for k, phase in enumerate(self.layout.phases) if isinstance(phase, Loop))
+        return cut / max(1, self.all_flops)
 
 
-def fitted(whole: Straight, target: Target, limit: int | None) -> Fitted:
+def fitted(whole: Straight, target: Target, limit: int) -> Fitted:
     """The program in slices that needs at most `limit` bytes. Raises `CompileError` if there is none."""
     start = _tried(target, (whole,), (0,))
-    if limit is None or start.needs.peak <= limit:
-        return start
+    if start.needs.peak <= limit:
+        return start if target.threads == 1 else cut_for_threads(whole, target, limit)
     search = _Search(target)
-    for goal in (limit, 0):
-        least = search.least(start, goal)
-        if goal == 0:
-            least = search.polished(least)
-        if least.needs.peak <= limit:
-            return search.longest(least, limit)
-    names = [f"{phase.length}" for phase in least.layout.phases if isinstance(phase, Loop)]
+    least = search.least(start, limit)
+    if least.needs.peak > limit:
+        least = search.polished(search.least(start, 0))
+    if least.needs.peak <= limit:
+        return search.longest(least, limit)
+    lengths = " and one of ".join(f"{loop.length:,}" for loop in least.loops)
     raise CompileError(
         f"{start.needs.step} takes the program to {start.needs.peak:,} bytes, and memory_limit is {limit:,}",
-        hint=f"the smallest limit that works for these arrays is {least.needs.peak:,} bytes"
-        + (f", with slices over an axis of {' and one of '.join(names)}" if names else ""),
+        hint=f"the smallest limit that works for these arrays is {least.needs.peak:,}"
+        + (f", in slices over an axis of {lengths}" if lengths else ""),
     )
+
+
+def cut_for_threads(whole: Straight, target: Target, limit: float = inf) -> Fitted:
+    """The program in a few slices a thread, over the index that cuts most of its operations; else as it is."""
+    start = _tried(target, (whole,), (0,))
+    found = [one for one in _Search(target).threaded(start)
+             if one.share >= _LEAST_SHARE and one.all_flops <= _ALIKE * start.all_flops
+             and one.needs.peak <= limit]  # fmt: skip
+    return max(found, key=lambda one: (round(one.share, 1), -one.stride, one.share), default=start)
 
 
 def _tried(target: Target, phases: tuple[Phase, ...], lengths: tuple[int, ...]) -> Fitted:
@@ -82,8 +121,7 @@ def _tried(target: Target, phases: tuple[Phase, ...], lengths: tuple[int, ...]) 
 
 class _Search:
     def __init__(self, target: Target) -> None:
-        self._target = target
-        self._sizes = target.parts.sizes
+        self._target, self._sizes = target, target.parts.sizes
 
     def least(self, start: Fitted, goal: int) -> Fitted:
         """Split what needs more than the goal, in slices of one entry, until all is below it or nothing helps."""
@@ -97,6 +135,13 @@ class _Search:
             best = found
         return best
 
+    def _rank(self, one: Fitted, goal: int) -> tuple[float, ...]:
+        """What fits comes first, with few operations, of slices that lie in order; else the least memory."""
+        if one.needs.peak > goal:
+            return 1, one.needs.peak, one.all_flops
+        flops = round(log(1 + one.all_flops, _ALIKE))
+        return 0, flops, one.stride, sum(loop.length for loop in one.loops), one.needs.peak
+
     def polished(self, best: Fitted) -> Fitted:
         """The least memory over slices of a few entries: one entry alone may take other paths through NumPy."""
         for k, phase in enumerate(best.layout.phases):
@@ -105,46 +150,45 @@ class _Search:
                 best = min(best, found, key=lambda one: one.needs.peak)
         return best
 
-    def _rank(self, one: Fitted, goal: int) -> tuple[float, ...]:
-        """What fits comes first, with few operations, of slices that lie in order; else the least memory."""
-        peak, loops = one.needs.peak, [phase for phase in one.layout.phases if isinstance(phase, Loop)]
-        flops = sum(part.plan.flops * _times(phase, one.layout.lengths[k])
-                    for k, phase in enumerate(one.layout.phases) for part in one.driver.parts[k][:1])  # fmt: skip
-        if peak > goal:
-            return 1, peak, flops
-        strided = sum(max(taken.axes) for loop in loops for taken in loop.takes if taken.axes)
-        return 0, round(log(1 + flops, _ALIKE)), strided, sum(loop.length for loop in loops), peak
+    # splits
 
     def _splits(self, best: Fitted, goal: int) -> Iterator[Fitted]:
-        """The worst phase that runs once, split in all ways that are tried."""
-        phases = best.layout.phases
+        """The worst phase that runs once, split in all ways that are tried, into slices of one entry."""
+        phases, lengths = best.layout.phases, best.layout.lengths
         once = [k for k, phase in enumerate(phases) if isinstance(phase, Straight) and best.needs.phases[k] > goal]
         if not once:
             return
         k = max(once, key=lambda k: best.needs.phases[k])
+        for pieces in self._pieces(phases, k, _RATES):
+            own = tuple(1 if isinstance(phase, Loop) else 0 for phase in pieces)
+            yield _tried(self._target, _replaced(phases, k, *pieces), _replaced(lengths, k, *own))
+
+    def threaded(self, start: Fitted) -> Iterator[Fitted]:
+        """The whole program split over each index, into a few slices a thread."""
+        count = _A_THREAD * self._target.threads
+        for pieces in self._pieces(start.layout.phases, 0, (inf,)):
+            lengths = tuple(-(-phase.length // count) if isinstance(phase, Loop) else 0 for phase in pieces)
+            yield _tried(self._target, pieces, lengths)
+
+    def _pieces(self, phases: Sequence[Phase], k: int, rates: Sequence[float]) -> Iterator[tuple[Phase, ...]]:
+        """What phase k is split into, in all ways that are tried."""
         phase = phases[k]
         assert isinstance(phase, Straight)
-        names = {*self._target.inputs, *(name for other in phases for name in _made(other)), *(name for name, _ in self._target.results)}
+        names = {*self._target.inputs, *(name for other in phases for name in _made(other))}
         seen: set[tuple[Phase, ...]] = set()
         for node, label in self._starts(phase):
-            for rate in _RATES:
+            for rate in rates:
                 pieces = split(phase, {node: label}, sizes=self._sizes, taken=names, rate=rate, real=self._target.real)
                 if pieces and pieces not in seen:
                     seen.add(pieces)
-                    lengths = tuple(int(isinstance(piece, Loop)) for piece in pieces)
-                    yield _tried(
-                        self._target,
-                        (*phases[:k], *pieces, *phases[k + 1 :]),
-                        (*best.layout.lengths[:k], *lengths, *best.layout.lengths[k + 1 :]),
-                    )
+                    yield pieces
 
     def _starts(self, phase: Straight) -> list[tuple[Node, int]]:
         """Large nodes and the labels at which to cut them, without those that an earlier start cuts alike."""
         order = [node for node in postorder(phase.roots) if not isinstance(node, Input) and children(node)]
-        large = sorted(order, key=self._entries, reverse=True)[:_SEEDS]
         covered: set[tuple[Node, int]] = set()
         found = []
-        for node in large:
+        for node in sorted(order, key=self._entries, reverse=True)[:_SEEDS]:
             for label in seeds(node):
                 if (node, label) not in covered:
                     found.append((node, label))
@@ -156,8 +200,10 @@ class _Search:
         """The entries of a node, or of the largest that it reads."""
         return max(elements(each, self._sizes) for each in (node, *children(node)))
 
+    # lengths
+
     def longest(self, least: Fitted, limit: int) -> Fitted:
-        """The longest slices that fit, loop by loop: what a slice needs grows in proportion to its length."""
+        """The longest slices that fit, loop by loop."""
         best = least
         for k, phase in enumerate(least.layout.phases):
             if isinstance(phase, Loop):
@@ -165,10 +211,11 @@ class _Search:
         return best
 
     def _lengthened(self, best: Fitted, k: int, whole: int, limit: int) -> Fitted:
+        """What a slice needs grows in proportion to its length, more or less; where it does not, halfway is tried."""
         low, high = best.layout.lengths[k], whole
         probe = min(whole, max(_MULTIPLE, low + 1))
         for _ in range(_TRIALS):
-            if probe <= low or probe > high:
+            if not low < probe <= high:
                 break
             found = _tried(self._target, best.layout.phases, _replaced(best.layout.lengths, k, probe))
             if found.needs.peak <= limit:
@@ -182,16 +229,9 @@ class _Search:
         return best
 
 
-_TRIALS = 8
-
-
 def _made(phase: Phase) -> Sequence[str]:
     return phase.makes if isinstance(phase, Straight) else tuple(made.name for made in phase.makes)
 
 
-def _times(phase: Phase, length: int) -> int:
-    return phase.length // length if isinstance(phase, Loop) else 1
-
-
-def _replaced(lengths: tuple[int, ...], k: int, length: int) -> tuple[int, ...]:
-    return (*lengths[:k], length, *lengths[k + 1 :])
+def _replaced(items: tuple[_T, ...], k: int, *new: _T) -> tuple[_T, ...]:
+    return (*items[:k], *new, *items[k + 1 :])

@@ -16,7 +16,7 @@ from einback.plan.dtypes import DType
 from einback.plan.phases import Straight, in_numbers
 from einback.plan.shifts import shifted
 from einback.plan.units import zero_at_zero
-from einback.run.fitting import Fitted, Target, fitted
+from einback.run.fitting import Fitted, Target, cut_for_threads, fitted
 from einback.run.names import identifier
 from einback.run.parts import Array, Parts
 from einback.run.report import SlicedPlan, reported
@@ -66,7 +66,7 @@ def specialise_in_slices(
     whole, target = aimed(
         roots, inputs, wanted, sizes=sizes, dtypes=dtypes, structure=structure, threads=threads or 1, wording=wording
     )
-    found = fitted(whole, target, memory_limit)
+    found = fitted(whole, target, memory_limit) if memory_limit is not None else cut_for_threads(whole, target)
     return _compiled(found, target, memory_limit, inputs, wording.title, identifier(wording.function))
 
 

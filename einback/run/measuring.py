@@ -1,4 +1,4 @@
-"""What a program in phases needs: its driver run dry, with the most bytes of each phase and the line that takes them."""
+"""What a program in phases needs: its driver run dry, the most bytes of each phase, and the line that takes them."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ def measured(driver: Driver, inputs: Mapping[str, Array], function: str, threads
         return _measured(driver, inputs, function, threads, definite=True)
 
 
-def _measured(
-    driver: Driver, inputs: Mapping[str, Array], function: str, threads: int, *, definite: bool
-) -> Measured:
+def _measured(driver: Driver, inputs: Mapping[str, Array], function: str, threads: int, *, definite: bool) -> Measured:
     meter = _Located()
     arrays = shadowed(meter, {name: (array.shape, array.dtype) for name, array in inputs.items()})
     namespace: dict[str, Any] = {}

@@ -68,18 +68,16 @@ class Parts:
     def _written(self, phase: Phase, arrays: Mapping[str, Array], function: str, length: int) -> Part:
         inputs = inputs_of(phase.roots)
         sizes, sources = dict(self.sizes), {tensor.name: tensor.name for tensor in inputs}
-        results = [None] * len(phase.roots)
         if isinstance(phase, Loop):
             sizes[phase.symbol] = length
             sources = {taken.tensor.name: taken.source for taken in phase.takes}
-            results = [made.name if made.stacked else None for made in phase.makes]
+            results = [made.name if made.stacked else "" for made in phase.makes]  # parts of sums stay as they are
         else:
             results = list(phase.makes)
         dtypes = {name: arrays[source].dtype for name, source in sources.items()}
         plan = make_plan(phase.roots, sizes=sizes, arrays=dtypes, named=self.names)
         wanted = [
-            self.wanted.get(name or "", _natural(plan, root, dtypes))
-            for name, root in zip(results, plan.roots, strict=True)
+            self.wanted.get(name, _natural(plan, root, dtypes)) for name, root in zip(results, plan.roots, strict=True)
         ]
         routine = lower(plan, inputs, dtypes, wanted)
         makes = tuple(Array(resolve(root.shape, sizes), dtype) for root, dtype in zip(plan.roots, wanted, strict=True))
@@ -99,5 +97,3 @@ class Parts:
 def _natural(plan: Plan, root: Node, arrays: Mapping[str, DType]) -> DType:
     """The dtype in which a node is computed: 16-bit sums stay 32-bit until the last."""
     return plan.dtypes[root] if root in plan.dtypes else number_dtype(plan.numbers[root], arrays.values())
-
-

@@ -82,14 +82,16 @@ class Shadow:
 
     def new(self, dtype: Any = None, order: str = "K") -> Shadow:
         """A new array of the same shape, in C order or in that of this one."""
-        return self.meter.array(self.shape, self.dtype if dtype is None else dtype, self.axes() if order == "K" else None)
+        return self.meter.array(
+            self.shape, self.dtype if dtype is None else dtype, self.axes() if order == "K" else None
+        )
 
     def axes(self) -> list[int]:
         """The axes as they lie in memory, the outermost first."""
         return sorted(range(self.ndim), key=lambda axis: -abs(self.strides[axis]))
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return int(self.shape[0])
 
     def __bool__(self) -> bool:
         return False  # what is checked while a program runs is taken to be in order
@@ -239,7 +241,9 @@ def _copied(x: Shadow, dtype: Any) -> int:
 
 def fullest(operands: Iterable[Any], shape: tuple[int, ...]) -> list[int] | None:
     """The order in memory that a result takes over from its first operand of full shape."""
-    return next((operand.axes() for operand in operands if isinstance(operand, Shadow) and operand.shape == shape), None)
+    return next(
+        (operand.axes() for operand in operands if isinstance(operand, Shadow) and operand.shape == shape), None
+    )
 
 
 def buffered(operands: Sequence[Any], shape: tuple[int, ...], dtypes: Sequence[Any]) -> int:
@@ -268,8 +272,11 @@ def weak(operand: Any) -> Any:
     """How an operand promotes: a Python number is weak, an array's dtype is not."""
     if isinstance(operand, bool):
         return np.dtype(bool)
-    return type(operand) if isinstance(operand, int | float | complex) and not isinstance(operand, np.generic) \
+    return (
+        type(operand)
+        if isinstance(operand, int | float | complex) and not isinstance(operand, np.generic)
         else dtype_of(operand)
+    )
 
 
 def dtype_of(operand: Any) -> np.dtype[Any]:
@@ -307,10 +314,14 @@ def _define(name: str, ufunc: np.ufunc) -> None:
     def swapped(self: Shadow, other: Any) -> Any:
         return self.binary(other, ufunc, swapped=True)
 
+    def in_place(self: Shadow, other: Any) -> Shadow:
+        self.meter.passing(buffered((self, other), self.shape, (self.dtype, self.dtype)))
+        return self
+
     setattr(Shadow, f"__{name}__", operator)
     if name not in ("gt", "ge", "lt", "le", "eq", "ne"):
         setattr(Shadow, f"__r{name}__", swapped)
-        setattr(Shadow, f"__i{name}__", lambda self, other: self)
+        setattr(Shadow, f"__i{name}__", in_place)
 
 
 for _name, _ufunc in _OPERATORS.items():

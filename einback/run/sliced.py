@@ -121,7 +121,10 @@ class _Writer:
     def _phase(self, k: int, phase: Phase) -> list[str]:
         """The statements of a phase, and the end of arrays that nothing reads after it."""
         lines = self._loop(k, phase) if isinstance(phase, Loop) else self._once(k, phase)
-        later = {*(name for name, _ in self._results), *(name for other in self._layout.phases[k + 1 :] for name in _read(other))}
+        later = {
+            *(name for name, _ in self._results),
+            *(name for other in self._layout.phases[k + 1 :] for name in _read(other)),
+        }
         dead = [name for name in _read(phase) if name not in later and name not in self._inputs]
         return [*lines, f"del {', '.join(map(self._name, dead))}"] if dead else lines
 
@@ -145,8 +148,8 @@ class _Writer:
         lines += [f"def slice{k + 1}(start, stop):", *(f"    {line}" for line in self._work(k, phase, length)), ""]
         local = {one: f"u{j}" for j, one in enumerate(phase.makes, 1) if not one.stacked}
         lines.append(f"for start, ({_listed(local.values())}) in over(slice{k + 1}, {phase.length}, {length}):")
-        for one in local:
-            lines += [f"    {line}" for line in self._combined(one, local[one])]
+        for one, part in local.items():
+            lines += [f"    {line}" for line in self._combined(one, part)]
         return [*lines, f"    del {', '.join(local.values())}" if local else "    pass"]
 
     def _work(self, k: int, phase: Loop, length: int) -> list[str]:

@@ -3,17 +3,16 @@
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from einback.ir.build import add, broadcast, einsum, total
-from einback.ir.nodes import Input, Map, Node, Reduce
+from einback.ir.build import einsum
+from einback.ir.nodes import Input, Node
 from einback.ir.walk import children, postorder
 from einback.plan.binding import bind
 from einback.plan.dtypes import result_dtypes
-from einback.plan.phases import Loop, Phase, Straight, split
-from einback.plan.slices import classify, seeds
+from einback.plan.phases import Phase, Straight, split
+from einback.plan.slices import seeds
 from einback.run.callable import Compiled, einsum_describe
 from einback.run.limited import Wording, aimed
 from einback.run.sliced import Layout, drive
