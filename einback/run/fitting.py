@@ -30,7 +30,8 @@ _T = TypeVar("_T")
 
 _RATES = (inf, 0.0, 16.0)  # operations an entry, up to which values are computed again rather than kept
 _SEEDS = 8  # large nodes at which a split is tried
-_DEPTH = 5  # splits after one another
+_DEPTH = 6  # splits after one another
+_FOLLOWED = 3  # splits that are followed further
 _TRIALS = 8  # lengths of slices
 _MULTIPLE = 8  # of which slices are, where they are longer than that
 _A_THREAD = 4  # slices for each thread, so that none waits long for the last one
@@ -124,21 +125,24 @@ class _Search:
         self._target, self._sizes = target, target.parts.sizes
 
     def least(self, start: Fitted, goal: int) -> Fitted:
-        """Split what needs more than the goal, in slices of one entry, until all is below it or nothing helps."""
-        best = start
+        """Split what needs more than the goal, in slices of one entry, until all is below it or nothing is left.
+
+        A split may pay only with the next one, as of a softmax: so several are followed.
+        """
+        best, followed = start, [start]
         for _ in range(_DEPTH):
             if best.needs.peak <= goal:
                 break
-            found = min(self._splits(best, goal), key=lambda one: self._rank(one, goal), default=None)
-            if found is None or found.needs.peak >= best.needs.peak:
-                break
-            best = found
+            found = {one.layout.phases: one for each in followed for one in self._splits(each, goal)}
+            followed = sorted(found.values(), key=lambda one: self._rank(one, goal))[:_FOLLOWED]
+            best = min([best, *followed], key=lambda one: self._rank(one, goal))
         return best
 
     def _rank(self, one: Fitted, goal: int) -> tuple[float, ...]:
-        """What fits comes first, with few operations, of slices that lie in order; else the least memory."""
+        """What fits comes first, with few operations, of slices that lie in order; else the least memory and rest."""
         if one.needs.peak > goal:
-            return 1, one.needs.peak, one.all_flops
+            rest = sum(1 for phase in one.layout.phases if isinstance(phase, Straight) for _ in postorder(phase.roots))
+            return 1, one.needs.peak, rest, one.all_flops
         flops = round(log(1 + one.all_flops, _ALIKE))
         return 0, flops, one.stride, sum(loop.length for loop in one.loops), one.needs.peak
 
