@@ -10,21 +10,21 @@ A phase reads arrays by name and makes others. Those that the caller passes come
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import count
 from math import inf
 
 from einback.ir.build import const
-from einback.ir.nodes import Delta, Input, Map, Node, OneHot, Ones, Range
-from einback.ir.walk import children, inputs_of, postorder, substitute, transform
-from einback.plan.binding import Sizes, length, resolve
+from einback.ir.nodes import Delta, Input, Map, Node, OneHot, Ones
+from einback.ir.walk import children, inputs_of, postorder, substitute
+from einback.plan.binding import Sizes, length
 from einback.plan.bodies import Taken, make_body, stand_in
 from einback.plan.cost import elements, flops
 from einback.plan.handing import kept
 from einback.plan.slices import Needs, Role, Seeds, arrayless, joined, needs, reads
 
-__all__ = ["Loop", "Made", "Phase", "Straight", "in_numbers", "split"]
+__all__ = ["Loop", "Made", "Phase", "Straight", "split"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +62,6 @@ class Loop:
 Phase = Straight | Loop
 
 _NEVER = 1e30  # operations for which nothing is computed again
-
-
-def in_numbers(roots: Sequence[Node], sizes: Sizes) -> dict[Node, Node]:
-    """What each node becomes with numbers for the sizes of its axes; the steps of windows stay formulas."""
-
-    def visit(_: Node, node: Node) -> Node:
-        match node:
-            case Input():
-                return Input(node.name, resolve(node.sizes, sizes), node.facts)
-            case Delta() | Ones() | Range():
-                return type(node)(length(node.size, sizes))
-            case OneHot():
-                return OneHot(node.ids, length(node.size, sizes))
-            case _:
-                return node
-
-    return transform(roots, visit)
 
 
 def split(

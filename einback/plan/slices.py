@@ -167,6 +167,7 @@ def joined(roots: Sequence[Node], start: Seeds, *, real: bool = True) -> dict[No
 
     So two sums over one array are taken in one pass over it. What the slices need whole stays outside.
     """
+    free = arrayless(roots)
     for _ in range(_ROUNDS):
         roles = classify(roots, start, real=real)
         wanted = needs(roles, real=real)
@@ -177,7 +178,7 @@ def joined(roots: Sequence[Node], start: Seeds, *, real: bool = True) -> dict[No
                 cut.setdefault(node, []).append(axes[0])
         more = dict(start)
         for node in postorder(roots):
-            if node in roles or node in below or node in cut or node in start or isinstance(node, OneHot):
+            if node in roles or node in below or node in cut or node in free or isinstance(node, OneHot):
                 continue
             labels = {reads(node, k)[axis] for k, child in enumerate(children(node)) for axis in cut.get(child, ())}
             if len(labels) == 1 and _role(node, min(labels), real=real).how != "after":

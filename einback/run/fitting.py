@@ -30,8 +30,9 @@ _T = TypeVar("_T")
 
 _RATES = (inf, 0.0, 16.0)  # operations an entry, up to which values are computed again rather than kept
 _SEEDS = 8  # large nodes at which a split is tried
-_DEPTH = 6  # splits after one another
-_FOLLOWED = 3  # splits that are followed further
+_DEPTH = 5  # splits after one another
+_FOLLOWED = 2  # splits that are followed further
+_SWEEPS = 12  # splits over one index
 _TRIALS = 8  # lengths of slices
 _MULTIPLE = 8  # of which slices are, where they are longer than that
 _A_THREAD = 4  # slices for each thread, so that none waits long for the last one
@@ -60,8 +61,8 @@ class Fitted:
     needs: Measured
 
     @property
-    def loops(self) -> tuple[Loop, ...]:
-        return tuple(phase for phase in self.layout.phases if isinstance(phase, Loop))
+    def loops(self) -> list[Loop]:
+        return _loops(self.layout.phases)
 
     @property
     def stride(self) -> int:
@@ -125,24 +126,47 @@ class _Search:
         self._target, self._sizes = target, target.parts.sizes
 
     def least(self, start: Fitted, goal: int) -> Fitted:
-        """Split what needs more than the goal, in slices of one entry, until all is below it or nothing is left.
-
-        A split may pay only with the next one, as of a softmax: so several are followed.
-        """
+        """Split what needs more than the goal, in slices of one entry, until all is below it or nothing is left."""
         best, followed = start, [start]
         for _ in range(_DEPTH):
             if best.needs.peak <= goal:
-                break
+                return best
             found = {one.layout.phases: one for each in followed for one in self._splits(each, goal)}
             followed = sorted(found.values(), key=lambda one: self._rank(one, goal))[:_FOLLOWED]
             best = min([best, *followed], key=lambda one: self._rank(one, goal))
-        return best
+        return min([best, *self._swept(start, goal)], key=lambda one: self._rank(one, goal))
+
+    def _swept(self, start: Fitted, goal: int) -> Iterator[Fitted]:
+        """The program split over one index again and again, which may pay with the last split only, as of a softmax.
+
+        Of the ways to split, that which hands on least is taken.
+        """
+        lengths = {
+            loop.length: None for pieces in self._pieces(start.layout.phases, 0, (inf,)) for loop in _loops(pieces)
+        }
+        for length in lengths:
+            one = start
+            for _ in range(_SWEEPS):
+                k = self._worst(one, goal)
+                found = [] if k is None else [pieces for pieces in self._pieces(one.layout.phases, k, (inf,))
+                                              if {loop.length for loop in _loops(pieces)} == {length}]  # fmt: skip
+                if k is None or not found:
+                    break
+                one = self._with(one, k, min(found, key=self._handed))
+            yield one
+
+    def _handed(self, pieces: Sequence[Phase]) -> tuple[int, int]:
+        """The entries of what is handed from one phase to another, and the nodes that are not in slices."""
+        entries = 0
+        for phase in pieces[:-1]:
+            sizes = {**self._sizes, phase.symbol: phase.length} if isinstance(phase, Loop) else self._sizes
+            entries += sum(elements(root, sizes) for root in phase.roots)
+        return entries, sum(1 for p in pieces if isinstance(p, Straight) for _ in postorder(p.roots))
 
     def _rank(self, one: Fitted, goal: int) -> tuple[float, ...]:
         """What fits comes first, with few operations, of slices that lie in order; else the least memory and rest."""
         if one.needs.peak > goal:
-            rest = sum(1 for phase in one.layout.phases if isinstance(phase, Straight) for _ in postorder(phase.roots))
-            return 1, one.needs.peak, rest, one.all_flops
+            return 1, one.needs.peak, one.all_flops
         flops = round(log(1 + one.all_flops, _ALIKE))
         return 0, flops, one.stride, sum(loop.length for loop in one.loops), one.needs.peak
 
@@ -158,14 +182,21 @@ class _Search:
 
     def _splits(self, best: Fitted, goal: int) -> Iterator[Fitted]:
         """The worst phase that runs once, split in all ways that are tried, into slices of one entry."""
-        phases, lengths = best.layout.phases, best.layout.lengths
-        once = [k for k, phase in enumerate(phases) if isinstance(phase, Straight) and best.needs.phases[k] > goal]
-        if not once:
-            return
-        k = max(once, key=lambda k: best.needs.phases[k])
-        for pieces in self._pieces(phases, k, _RATES):
-            own = tuple(1 if isinstance(phase, Loop) else 0 for phase in pieces)
-            yield _tried(self._target, _replaced(phases, k, *pieces), _replaced(lengths, k, *own))
+        k = self._worst(best, goal)
+        if k is not None:
+            for pieces in self._pieces(best.layout.phases, k, _RATES):
+                yield self._with(best, k, pieces)
+
+    def _worst(self, one: Fitted, goal: int) -> int | None:
+        """The phase that runs once and needs most, if that is above the goal."""
+        once = [k for k, phase in enumerate(one.layout.phases) if isinstance(phase, Straight)]
+        above = [k for k in once if one.needs.phases[k] > goal]
+        return max(above, key=lambda k: one.needs.phases[k], default=None)
+
+    def _with(self, one: Fitted, k: int, pieces: Sequence[Phase]) -> Fitted:
+        """The program with phase k split, into slices of one entry."""
+        own = tuple(1 if isinstance(phase, Loop) else 0 for phase in pieces)
+        return _tried(self._target, _replaced(one.layout.phases, k, *pieces), _replaced(one.layout.lengths, k, *own))
 
     def threaded(self, start: Fitted) -> Iterator[Fitted]:
         """The whole program split over each index, into a few slices a thread."""
@@ -231,6 +262,10 @@ class _Search:
                 probe = (low + high + 1) // 2
             probe = probe if probe < _MULTIPLE or probe == whole else probe // _MULTIPLE * _MULTIPLE
         return best
+
+
+def _loops(phases: Sequence[Phase]) -> list[Loop]:
+    return [phase for phase in phases if isinstance(phase, Loop)]
 
 
 def _made(phase: Phase) -> Sequence[str]:

@@ -13,7 +13,8 @@ from einback.ir.nodes import Input, Node
 from einback.ir.walk import inputs_of
 from einback.plan.binding import Sizes, resolve
 from einback.plan.dtypes import DType
-from einback.plan.phases import Straight, in_numbers
+from einback.plan.narrowing import in_numbers, narrowed
+from einback.plan.phases import Straight
 from einback.plan.shifts import shifted
 from einback.plan.units import zero_at_zero
 from einback.run.fitting import Fitted, Target, cut_for_threads, fitted
@@ -134,7 +135,8 @@ def _prepared(roots: Sequence[Node], sizes: Sizes, dtypes: Mapping[str, DType]) 
     first = shifted(roots)
     guarded = zero_at_zero(list(first.values()), real=declared)
     numbered = in_numbers(list(guarded.values()), sizes)
-    return {node: numbered[guarded[image]] for node, image in first.items()}
+    narrow = narrowed(list(numbered.values()), sizes)
+    return {node: narrow[numbered[guarded[image]]] for node, image in first.items()}
 
 
 def _named(heads: Sequence[Node], names: Mapping[Node, str], taken: set[str]) -> dict[Node, str]:

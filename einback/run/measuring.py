@@ -17,6 +17,7 @@ from einback.run.sliced import Driver
 __all__ = ["Measured", "measured"]
 
 _FILE = "<einback dry run>"
+_OWN, _OF_THREAD = 4096, 6144  # bytes of Python's own objects in a call, and in a thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def _measured(driver: Driver, inputs: Mapping[str, Array], function: str, thread
             namespace[name] = once(k, namespace[name])
     namespace[function](*(arrays[name] for name in driver.reads))
     phases[-1] = max(phases[-1], meter.most)
-    return Measured(tuple(phases), _formula(driver.source, meter.line))
+    own = _OWN + (_OF_THREAD * threads if threads > 1 else 0)
+    return Measured(tuple(phase + own for phase in phases), _formula(driver.source, meter.line))
 
 
 class _Located(Meter):

@@ -126,10 +126,12 @@ def convolution() -> Built:
 
 
 def gaussian_process() -> Built:
-    p = eb.program("""
+    p = eb.program(
+        """
         A[b,i,j] = G[b,i,k] G[b,j,k] + eye[i,j]
         l = y[b,i] inv(A)[b,i,j] y[b,j]
-    """.replace("eye[i,j]", "δ[i,j]"))
+    """.replace("eye[i,j]", "δ[i,j]")
+    )
     return [p["l"], eb.grad(p["l"], p["G"])], _normal(G=(60, 30, 30), y=(60, 30))
 
 

@@ -1,12 +1,8 @@
 """Programs under a limit of memory: what is allocated is measured, and results are those without a limit."""
 
-import pickle
 import re
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
