@@ -16,22 +16,22 @@ import numpy as np
 
 from einback.errors import ArrayError, CompileError
 from einback.ir.extents import symbols_in
-from einback.ir.nodes import Einsum, Input, Node, Ones
+from einback.ir.nodes import Input, Node
 from einback.ir.sizes import Equality
 from einback.ir.walk import inputs_of
 from einback.plan.binding import Sizes, bind, equalities_of, resolve, symbols_of
 from einback.plan.dtypes import DType, result_dtypes
-from einback.plan.factorisations import plain
 from einback.plan.plan import Plan, make_plan, spec
 from einback.run.facts import depends_on_entries, minds_complex
 from einback.run.guards import Array, checked_arrays, refuse_missing, refuse_unknown
-from einback.run.limited import Sliced, Wording, specialise_in_slices
+from einback.run.limited import Sliced, Wording, runs_in_slices, specialise_in_slices
 from einback.run.linalg import explained
 from einback.run.lower import lower
 from einback.run.names import identifier
 from einback.run.report import SlicedPlan
 from einback.run.source import Describe, Result, Structure, Text, leaves, write
 from einback.run.steps import Routine
+from einback.run.wording import origins, wishes
 
 __all__ = ["Compiled", "einsum_describe"]
 
@@ -245,7 +245,7 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
         _wanted(like, node, dtypes) or dtype
         for like, node, dtype in zip(program.likes, program.declared, declared, strict=True)
     ]
-    if program.memory_limit is not None or program.threads is not None:
+    if runs_in_slices(program.memory_limit, program.threads, dtypes):
         return specialise_in_slices(
             program.roots,
             program.inputs,
@@ -266,10 +266,10 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
             routine,
             program.structure,
             results,
-            names=_wishes(plan, program.names),
+            names=wishes(plan, program.names),
             letters=program.letters,
             describe=program.describe,
-            origins=_origins(plan),
+            origins=origins(plan),
             title=program.title,
             function=program.function,
             checked=checked,
@@ -302,35 +302,6 @@ def _wanted(like: Input | None, node: Node, dtypes: Mapping[str, DType]) -> DTyp
     if dtype.kind == "c":
         remedy = f"declare {like.name} with complex=True"
     raise ArrayError(f"a result is the derivative by {like.name}, and the array for it holds {dtype}", hint=remedy)
-
-
-def _wishes(plan: Plan, names: Mapping[Node, str]) -> dict[Node, str]:
-    """Names for what is computed; a name for a view goes to what it shows, if that has none."""
-    wishes: dict[Node, str] = {}
-    for exact in (True, False):
-        for node, name in names.items():
-            image = plan.image.get(node)
-            base = plan.base.get(image) if image is not None else None
-            if base is not None and (base is image) == exact:
-                wishes.setdefault(base, name)
-    return wishes
-
-
-def _origins(plan: Plan) -> dict[Node, list[Node]]:
-    """For each planned node the nodes it comes from, those first that a step computes as they stand."""
-    origins: dict[Node, list[Node]] = {}
-    for node, image in plan.image.items():
-        origins.setdefault(image, []).append(node)
-    for step in plan.steps:
-        if plain(step.node) is not step.node:
-            origins.setdefault(step.node, [plain(step.node)])
-    for nodes in origins.values():
-        nodes.sort(key=_factors)
-    return origins
-
-
-def _factors(node: Node) -> int:
-    return sum(not isinstance(op, Ones) for op in node.operands) if isinstance(node, Einsum) else 0
 
 
 def _key(values: Mapping[str, Any]) -> Key | None:

@@ -34,6 +34,7 @@ _DEPTH = 5  # splits after one another
 _FOLLOWED = 2  # splits that are followed further
 _SWEEPS = 12  # splits over one index
 _TRIALS = 8  # lengths of slices
+_SHORT = 2  # entries of the slices that show what a split saves
 _MULTIPLE = 8  # of which slices are, where they are longer than that
 _A_THREAD = 4  # slices for each thread, so that none waits long for the last one
 _LEAST_SHARE = 0.5  # of the operations, for which slices are worth cutting
@@ -124,9 +125,16 @@ def _tried(target: Target, phases: tuple[Phase, ...], lengths: tuple[int, ...]) 
 class _Search:
     def __init__(self, target: Target) -> None:
         self._target, self._sizes = target, target.parts.sizes
+        self._known: dict[Layout, Fitted] = {}
+
+    def _tried(self, phases: tuple[Phase, ...], lengths: tuple[int, ...]) -> Fitted:
+        layout = Layout(phases, lengths, self._target.threads)
+        if layout not in self._known:
+            self._known[layout] = _tried(self._target, phases, lengths)
+        return self._known[layout]
 
     def least(self, start: Fitted, goal: int) -> Fitted:
-        """Split what needs more than the goal, in slices of one entry, until all is below it or nothing is left."""
+        """Split what needs more than the goal, in short slices, until all is below it or nothing is left."""
         best, followed = start, [start]
         for _ in range(_DEPTH):
             if best.needs.peak <= goal:
@@ -171,17 +179,17 @@ class _Search:
         return 0, flops, one.stride, sum(loop.length for loop in one.loops), one.needs.peak
 
     def polished(self, best: Fitted) -> Fitted:
-        """The least memory over slices of a few entries: one entry alone may take other paths through NumPy."""
+        """The least memory over slices of some more entries, or of one, which take other paths through NumPy."""
         for k, phase in enumerate(best.layout.phases):
-            for length in (2, _MULTIPLE) if isinstance(phase, Loop) else ():
-                found = _tried(self._target, best.layout.phases, _replaced(best.layout.lengths, k, length))
+            for length in (1, _MULTIPLE) if isinstance(phase, Loop) else ():
+                found = self._tried(best.layout.phases, _replaced(best.layout.lengths, k, length))
                 best = min(best, found, key=lambda one: one.needs.peak)
         return best
 
     # splits
 
     def _splits(self, best: Fitted, goal: int) -> Iterator[Fitted]:
-        """The worst phase that runs once, split in all ways that are tried, into slices of one entry."""
+        """The worst phase that runs once, split in all ways that are tried, into short slices."""
         k = self._worst(best, goal)
         if k is not None:
             for pieces in self._pieces(best.layout.phases, k, _RATES):
@@ -194,16 +202,16 @@ class _Search:
         return max(above, key=lambda k: one.needs.phases[k], default=None)
 
     def _with(self, one: Fitted, k: int, pieces: Sequence[Phase]) -> Fitted:
-        """The program with phase k split, into slices of one entry."""
-        own = tuple(1 if isinstance(phase, Loop) else 0 for phase in pieces)
-        return _tried(self._target, _replaced(one.layout.phases, k, *pieces), _replaced(one.layout.lengths, k, *own))
+        """The program with phase k split, into short slices."""
+        own = tuple(_SHORT if isinstance(phase, Loop) else 0 for phase in pieces)
+        return self._tried(_replaced(one.layout.phases, k, *pieces), _replaced(one.layout.lengths, k, *own))
 
     def threaded(self, start: Fitted) -> Iterator[Fitted]:
         """The whole program split over each index, into a few slices a thread."""
         count = _A_THREAD * self._target.threads
         for pieces in self._pieces(start.layout.phases, 0, (inf,)):
             lengths = tuple(-(-phase.length // count) if isinstance(phase, Loop) else 0 for phase in pieces)
-            yield _tried(self._target, pieces, lengths)
+            yield self._tried(pieces, lengths)
 
     def _pieces(self, phases: Sequence[Phase], k: int, rates: Sequence[float]) -> Iterator[tuple[Phase, ...]]:
         """What phase k is split into, in all ways that are tried."""
@@ -252,7 +260,7 @@ class _Search:
         for _ in range(_TRIALS):
             if not low < probe <= high:
                 break
-            found = _tried(self._target, best.layout.phases, _replaced(best.layout.lengths, k, probe))
+            found = self._tried(best.layout.phases, _replaced(best.layout.lengths, k, probe))
             if found.needs.peak <= limit:
                 slope = max(1, found.needs.phases[k] - best.needs.phases[k]) / (probe - low)
                 best, low = found, probe

@@ -24,7 +24,7 @@ from einback.run.report import SlicedPlan, reported
 from einback.run.sliced import drive
 from einback.run.source import Describe, Structure, Text
 
-__all__ = ["Sliced", "Wording", "aimed", "specialise_in_slices"]
+__all__ = ["Sliced", "Wording", "aimed", "runs_in_slices", "specialise_in_slices"]
 
 
 @dataclass(slots=True)
@@ -49,6 +49,14 @@ class Wording:
     function: str = "step"
 
 
+def runs_in_slices(memory_limit: int | None, threads: int | None, dtypes: Mapping[str, DType]) -> bool:
+    """Whether a program is to be cut. Arrays of objects are not: how much memory these take, nobody knows."""
+    holds_objects = any(dtype.kind == "O" for dtype in dtypes.values())
+    if memory_limit is not None and holds_objects:
+        raise CompileError("memory_limit counts the bytes of arrays, and Python's integers take more than these")
+    return memory_limit is not None or (threads is not None and not holds_objects)
+
+
 def specialise_in_slices(
     roots: Sequence[Node],
     inputs: Sequence[Input],
@@ -62,8 +70,6 @@ def specialise_in_slices(
     wording: Wording,
 ) -> Sliced:
     """Compile a program in slices; result k, the node `roots[k]`, has the dtype `wanted[k]`."""
-    if memory_limit is not None and any(dtype.kind == "O" for dtype in dtypes.values()):
-        raise CompileError("memory_limit counts the bytes of arrays, and Python's integers take more than these")
     whole, target = aimed(
         roots, inputs, wanted, sizes=sizes, dtypes=dtypes, structure=structure, threads=threads or 1, wording=wording
     )
@@ -89,6 +95,7 @@ def aimed(
         {images[node]: word for node, word in words.items() if node in images}
         for words in (wording.names, wording.letters)
     )
+    origins = {image: node for node, image in reversed(images.items())}
     keys = _named(heads, names, {tensor.name for tensor in inputs})
     kinds: dict[str, DType] = {}
     for head, dtype in zip(heads, wanted, strict=True):
@@ -96,7 +103,7 @@ def aimed(
     read = set(inputs_of(roots))
     arrays = {t.name: Array(resolve(t.sizes, sizes), dtypes[t.name]) for t in inputs if t in read}
     target = Target(
-        parts=Parts(sizes, kinds, names, letters, wording.describe),
+        parts=Parts(sizes, kinds, names, letters, _as_declared(wording.describe, origins)),
         inputs=arrays,
         structure=structure,
         results=tuple((keys[head], dtype) for head, dtype in zip(heads, wanted, strict=True)),
@@ -104,6 +111,16 @@ def aimed(
         real=all(dtype.kind != "c" for dtype in dtypes.values()),
     )
     return Straight(tuple(keys), tuple(keys.values())), target
+
+
+def _as_declared(describe: Describe, origins: Mapping[Node, Node]) -> Describe:
+    """What words the nodes that are still whole as they were before sizes became numbers, with the user's indices."""
+
+    def described(node: Node, name: str, given: Mapping[Node, str]) -> str:
+        known = {origins[other]: word for other, word in given.items() if other in origins}
+        return describe(origins[node], name, {**given, **known}) if node in origins else describe(node, name, given)
+
+    return described
 
 
 def _compiled(

@@ -16,6 +16,7 @@ from einback.plan.phases import Loop, Phase
 from einback.plan.plan import Plan, make_plan
 from einback.run.lower import lower
 from einback.run.source import Describe, Result, Text, write
+from einback.run.wording import origins, wishes
 
 __all__ = ["Array", "Part", "Parts"]
 
@@ -85,9 +86,10 @@ class Parts:
             routine,
             tuple(range(len(phase.roots))),
             [Result(made.shape, made.dtype) for made in makes],
-            names=self.names,
+            names=wishes(plan, self.names),
             letters=self.letters,
             describe=self.describe,
+            origins=origins(plan),
             function=function,
             checked=False,
         )

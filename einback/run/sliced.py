@@ -145,7 +145,12 @@ class _Writer:
             if one.stacked:
                 lines.append(f"{self._name(one.name)} = np.empty({shape}, dtype=np.{array.dtype.type.__name__})")
             self._arrays[one.name] = Array(shape if one.stacked else array.shape, array.dtype)
-        lines += [f"def slice{k + 1}(start, stop):", *(f"    {line}" for line in self._work(k, phase, length)), ""]
+        lines += [
+            *([""] if lines else []),
+            f"def slice{k + 1}(start, stop):",
+            *(f"    {line}" for line in self._work(k, phase, length)),
+            "",
+        ]
         local = {one: f"u{j}" for j, one in enumerate(phase.makes, 1) if not one.stacked}
         lines.append(f"for start, ({_listed(local.values())}) in over(slice{k + 1}, {phase.length}, {length}):")
         for one, part in local.items():
