@@ -83,6 +83,9 @@ class ShadowNumPy:
         array = x if isinstance(x, Shadow) else self.full(np.shape(x), x)
         return array.of(np.broadcast_to(array.view, shape))
 
+    def broadcast(self, *arrays: Any) -> Any:
+        return np.broadcast(*(x.view if isinstance(x, Shadow) else x for x in arrays))
+
     def squeeze(self, x: Shadow, axis: Any = None) -> Shadow:
         return x.squeeze(axis)
 

@@ -113,9 +113,15 @@ class Shadow:
     def real(self) -> Shadow:
         return self.of(self.view.real)
 
+    @real.setter
+    def real(self, value: Any) -> None: ...
+
     @property
     def imag(self) -> Shadow:
         return self.of(self.view.imag) if self.dtype.kind == "c" else self.new()
+
+    @imag.setter
+    def imag(self, value: Any) -> None: ...
 
     def transpose(self, *axes: Any) -> Shadow:
         return self.of(self.view.transpose(*axes))
