@@ -24,8 +24,9 @@ def shadowed(meter: Meter, shapes: Mapping[str, tuple[Shape, Any]]) -> dict[str,
     """Arrays without entries that count nothing: those that a caller passes."""
     made = {name: meter.array(shape, dtype) for name, (shape, dtype) in shapes.items()}
     for array in made.values():
-        meter.alive -= array.buffer.nbytes
-        array.buffer.nbytes = 0
+        for counted in (array.buffer, array.header):
+            meter.alive -= counted.nbytes
+            counted.nbytes = 0
     meter.peak = meter.alive
     return made
 

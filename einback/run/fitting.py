@@ -99,7 +99,7 @@ def fitted(whole: Straight, target: Target, limit: int) -> Fitted:
         least = search.polished(search.least(start, 0))
     if least.needs.peak <= limit:
         return search.longest(least, limit)
-    lengths = " and one of ".join(f"{loop.length:,}" for loop in least.loops)
+    lengths = " and one of ".join(dict.fromkeys(f"{loop.length:,}" for loop in least.loops))
     raise CompileError(
         f"{start.needs.step} takes the program to {start.needs.peak:,} bytes, and memory_limit is {limit:,}",
         hint=f"the smallest limit that works for these arrays is {least.needs.peak:,}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from einback.run.sliced import Driver
 __all__ = ["Measured", "measured"]
 
 _FILE = "<einback dry run>"
+_PART = re.compile(r"(phase|body|rest)\d+$")
 _OWN, _OF_THREAD = 4096, 6144  # bytes of Python's own objects in a call, and in a thread
 
 
@@ -92,14 +95,21 @@ class _Located(Meter):
         self.most = max(self.most, self.alive + nbytes)
         if self.alive + nbytes > self.peak:
             self.peak = self.alive + nbytes
-            frame = sys._getframe(1)
-            while frame is not None and frame.f_code.co_filename != _FILE:
-                frame = frame.f_back  # type: ignore[assignment]
-            self.line = frame.f_lineno if frame is not None else 0
+            self.line = _line(sys._getframe(1))
 
     def take(self, nbytes: int) -> None:
         self.passing(nbytes)
         self.alive += nbytes
+
+
+def _line(frame: FrameType | None) -> int:
+    """The line of the program that runs: in the function of a part, not in a helper that this calls."""
+    line = 0
+    while frame is not None:
+        if frame.f_code.co_filename == _FILE and (not line or _PART.match(frame.f_code.co_name)):
+            line = frame.f_lineno
+        frame = frame.f_back
+    return line
 
 
 def _formula(source: str, line: int) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 __all__ = ["Meter", "Shadow", "buffered", "dtype_of", "fullest", "joint_shape", "product", "weak"]
 
 _ELIDED = 1 << 18  # bytes, from which NumPy computes an operator into a temporary operand
+_HEADER = 112  # bytes of an array without its entries, shape and strides
 _BUFFER = 8192  # entries of an operand that is cast or repeated, which NumPy lays out at a time
 
 
@@ -69,6 +70,7 @@ class Shadow:
 
     def __init__(self, view: np.ndarray[Any, Any], buffer: _Buffer) -> None:
         self.view, self.buffer = view, buffer
+        self.header = _Buffer(buffer.meter, _HEADER + 16 * view.ndim)
         self.shape, self.dtype, self.strides = view.shape, view.dtype, view.strides
         self.ndim, self.size, self.nbytes, self.flags = view.ndim, view.size, view.nbytes, view.flags
 
