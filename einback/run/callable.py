@@ -24,7 +24,7 @@ from einback.plan.dtypes import DType, result_dtypes
 from einback.plan.plan import Plan, make_plan, spec
 from einback.run.facts import depends_on_entries, minds_complex
 from einback.run.guards import Array, checked_arrays, refuse_missing, refuse_unknown
-from einback.run.limited import Sliced, Wording, runs_in_slices, specialise_in_slices
+from einback.run.limited import Sliced, Wording, order_of, runs_in_slices, specialise_in_slices
 from einback.run.linalg import explained
 from einback.run.lower import lower
 from einback.run.names import identifier
@@ -167,8 +167,10 @@ class Compiled:
         refuse_missing(list(tensors), self._required)
         arrays = checked_arrays(self._program.inputs, tensors, self._strictly)
         shapes = {name: array.shape for name, array in arrays.items()}
-        made = self._specialised(shapes, {name: array.dtype for name, array in arrays.items()}, sizes)
-        key = _key(values)
+        limited = self._program.memory_limit is not None  # copies, and so bytes, depend on the order in memory
+        orders = {name: order_of(array) for name, array in arrays.items()} if limited else {}
+        made = self._specialised(shapes, {name: array.dtype for name, array in arrays.items()}, sizes, orders)
+        key = _key(values) if not limited else None
         as_passed = all(arrays.get(name) is value and arrays[name].dtype != object for name, value in values.items())
         if key is not None and as_passed and not any(map(depends_on_entries, self._program.inputs)):
             with self._lock:
@@ -186,8 +188,11 @@ class Compiled:
         refuse_unknown([name for name in values if name not in sizes], known)
         return {name: value for name, value in values.items() if name not in sizes}, sizes
 
-    def _specialised(self, shapes: Shapes, dtypes: Mapping[str, DType], sizes: Sizes) -> _Specialised | Sliced:
-        key = (*sorted(shapes.items()), *sorted((name, d.str) for name, d in dtypes.items()), *sorted(sizes.items()))
+    def _specialised(
+        self, shapes: Shapes, dtypes: Mapping[str, DType], sizes: Sizes, orders: Shapes | None = None
+    ) -> _Specialised | Sliced:
+        key = (*sorted(shapes.items()), *sorted((name, d.str) for name, d in dtypes.items()), *sorted(sizes.items()),
+               *sorted((orders or {}).items()))  # fmt: skip
         with self._lock:
             made = self._made.pop(key, None)
             if made is None:
@@ -198,7 +203,7 @@ class Compiled:
                     given=sizes,
                     needed=self._needed,
                 )
-                made = _specialise(self._program, bound, dtypes)
+                made = _specialise(self._program, bound, dtypes, orders or {})
             _remember(self._made, key, made)  # last in the order: the latest
         return made
 
@@ -239,7 +244,7 @@ class _Specialised:
     standalone: Callable[[], str] = field(repr=False)
 
 
-def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> _Specialised | Sliced:
+def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType], orders: Shapes) -> _Specialised | Sliced:
     declared = result_dtypes(_typing_nodes(program, dtypes, sizes), dtypes, sizes)
     wanted = [
         _wanted(like, node, dtypes) or dtype
@@ -252,6 +257,7 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
             wanted,
             sizes=sizes,
             dtypes=dtypes,
+            orders=orders,
             structure=program.structure,
             memory_limit=program.memory_limit,
             threads=program.threads,

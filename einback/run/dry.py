@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from einback.run.shadow import Meter, Shadow, buffered, dtype_of, fullest, joint_shape, product, weak
+from einback.run.shadow import Meter, Shadow, product
+from einback.run.strides import buffered, dtype_of, joint_shape, laid_out, weak
 
 __all__ = ["ShadowNumPy", "shadowed"]
 
 Shape = tuple[int, ...]
 
 
-def shadowed(meter: Meter, shapes: Mapping[str, tuple[Shape, Any]]) -> dict[str, Shadow]:
-    """Arrays without entries that count nothing: those that a caller passes."""
-    made = {name: meter.array(shape, dtype) for name, (shape, dtype) in shapes.items()}
+def shadowed(meter: Meter, shapes: Mapping[str, tuple[Shape, Any, Shape]]) -> dict[str, Shadow]:
+    """Arrays without entries that count nothing, those that a caller passes: by name, with the order of their axes."""
+    made = {name: meter.array(shape, dtype, order or None) for name, (shape, dtype, order) in shapes.items()}
     for array in made.values():
         for counted in (array.buffer, array.header):
             meter.alive -= counted.nbytes
@@ -104,7 +105,7 @@ class ShadowNumPy:
     def where(self, condition: Any, yes: Any, no: Any) -> Shadow:
         operands, dtype = (condition, yes, no), self.result_type(yes, no)
         shape = joint_shape(operands)
-        made = self._meter.array(shape, dtype, fullest(operands, shape))
+        made = self._meter.array(shape, dtype, laid_out(operands, shape))
         self._meter.passing(buffered(operands, shape, (np.dtype(bool), dtype, dtype)))
         return made
 
@@ -149,7 +150,7 @@ class _Ufunc:
             return made if out is None else out
         dtypes = self._ufunc.resolve_dtypes((*map(weak, operands), None))
         shape = joint_shape(operands)
-        made = out if out is not None else self._meter.array(shape, dtypes[-1], fullest(operands, shape))
+        made = out if out is not None else self._meter.array(shape, dtypes[-1], laid_out(operands, shape))
         self._meter.passing(buffered(operands, shape, dtypes))
         return made
 

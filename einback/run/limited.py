@@ -24,7 +24,7 @@ from einback.run.report import SlicedPlan, reported
 from einback.run.sliced import drive
 from einback.run.source import Describe, Structure, Text
 
-__all__ = ["Sliced", "Wording", "aimed", "runs_in_slices", "specialise_in_slices"]
+__all__ = ["Sliced", "Wording", "aimed", "order_of", "runs_in_slices", "specialise_in_slices"]
 
 
 @dataclass(slots=True)
@@ -49,6 +49,13 @@ class Wording:
     function: str = "step"
 
 
+def order_of(array: np.ndarray[Any, Any]) -> tuple[int, ...]:
+    """The axes of an array as they lie in memory, the outermost first; of one in C order, nothing."""
+    if array.flags.c_contiguous:
+        return ()
+    return tuple(sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])))
+
+
 def runs_in_slices(memory_limit: int | None, threads: int | None, dtypes: Mapping[str, DType]) -> bool:
     """Whether a program is to be cut. Arrays of objects are not: how much memory these take, nobody knows."""
     holds_objects = any(dtype.kind == "O" for dtype in dtypes.values())
@@ -64,15 +71,20 @@ def specialise_in_slices(
     *,
     sizes: Sizes,
     dtypes: Mapping[str, DType],
+    orders: Mapping[str, tuple[int, ...]],
     structure: Structure,
     memory_limit: int | None,
     threads: int | None,
     wording: Wording,
 ) -> Sliced:
-    """Compile a program in slices; result k, the node `roots[k]`, has the dtype `wanted[k]`."""
+    """Compile a program in slices; result k, the node `roots[k]`, has the dtype `wanted[k]`.
+
+    `orders` says how arrays lie in memory that are not in C order, as `order_of` has it.
+    """
     whole, target = aimed(
-        roots, inputs, wanted, sizes=sizes, dtypes=dtypes, structure=structure, threads=threads or 1, wording=wording
-    )
+        roots, inputs, wanted, sizes=sizes, dtypes=dtypes, orders=orders, structure=structure,
+        threads=threads or 1, wording=wording,
+    )  # fmt: skip
     found = fitted(whole, target, memory_limit) if memory_limit is not None else cut_for_threads(whole, target)
     return _compiled(found, target, memory_limit, inputs, wording.title, identifier(wording.function))
 
@@ -84,6 +96,7 @@ def aimed(
     *,
     sizes: Sizes,
     dtypes: Mapping[str, DType],
+    orders: Mapping[str, tuple[int, ...]],
     structure: Structure,
     threads: int,
     wording: Wording,
@@ -101,7 +114,9 @@ def aimed(
     for head, dtype in zip(heads, wanted, strict=True):
         kinds[keys[head]] = np.promote_types(kinds.get(keys[head], dtype), dtype)
     read = set(inputs_of(roots))
-    arrays = {t.name: Array(resolve(t.sizes, sizes), dtypes[t.name]) for t in inputs if t in read}
+    arrays = {
+        t.name: Array(resolve(t.sizes, sizes), dtypes[t.name], orders.get(t.name, ())) for t in inputs if t in read
+    }
     target = Target(
         parts=Parts(sizes, kinds, names, letters, _as_declared(wording.describe, origins)),
         inputs=arrays,

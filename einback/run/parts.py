@@ -25,10 +25,11 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """What is known of an array: its shape and dtype."""
+    """What is known of an array; `order` lists its axes from the outermost in memory, nothing where that is C order."""
 
     shape: Shape
     dtype: DType
+    order: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

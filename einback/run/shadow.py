@@ -8,18 +8,19 @@ over one item whose entries nobody reads.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import prod
 from operator import index
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Meter", "Shadow", "buffered", "dtype_of", "fullest", "joint_shape", "product", "weak"]
+from einback.run.strides import buffered, joint_shape, laid_out, weak
+
+__all__ = ["Meter", "Shadow", "product"]
 
 _ELIDED = 1 << 18  # bytes, from which NumPy computes an operator into a temporary operand
 _HEADER = 112  # bytes of an array without its entries, shape and strides
-_BUFFER = 8192  # entries of an operand that is cast or repeated, which NumPy lays out at a time
 
 
 class Meter:
@@ -218,7 +219,7 @@ class Shadow:
         if reusable and self.nbytes >= _ELIDED and self.buffer.nbytes == self.nbytes:
             made = Shadow(self.view, self.buffer)
         else:
-            made = self.meter.array(shape, dtype, fullest(operands, shape))
+            made = self.meter.array(shape, dtype, laid_out(operands, shape))
         self.meter.passing(buffered(operands, shape, dtypes))
         return made
 
@@ -245,50 +246,6 @@ def _copied(x: Shadow, dtype: Any) -> int:
     core = x.shape[-2:]
     strided = len(core) == 2 and x.dtype.itemsize not in x.strides[-2:] and 1 not in core
     return prod(core) * np.dtype(dtype).itemsize if strided or x.dtype != dtype else 0
-
-
-def fullest(operands: Iterable[Any], shape: tuple[int, ...]) -> list[int] | None:
-    """The order in memory that a result takes over from its first operand of full shape."""
-    return next(
-        (operand.axes() for operand in operands if isinstance(operand, Shadow) and operand.shape == shape), None
-    )
-
-
-def buffered(operands: Sequence[Any], shape: tuple[int, ...], dtypes: Sequence[Any]) -> int:
-    """The bytes in which NumPy lays out operands a stretch at a time: those that it casts to `dtypes`, repeats, or
-    finds in another order than the first."""
-    count, arrays = min(_BUFFER, prod(shape)), [x for x in operands if isinstance(x, Shadow) and x.shape]
-    several = len(arrays) > 1
-
-    def in_step(x: Shadow) -> bool:
-        flags = x.flags
-        whole = flags.c_contiguous if arrays[0].flags.c_contiguous else flags.f_contiguous
-        return x.shape == shape and (not several or x.ndim < 2 or whole)
-
-    return sum(
-        count * dtype.itemsize
-        for x, dtype in zip(operands, dtypes, strict=False)
-        if isinstance(x, Shadow) and x.shape and (x.dtype != dtype or not in_step(x))
-    )
-
-
-def joint_shape(operands: Iterable[Any]) -> tuple[int, ...]:
-    return np.broadcast_shapes(*(np.shape(x) if not isinstance(x, Shadow) else x.shape for x in operands))
-
-
-def weak(operand: Any) -> Any:
-    """How an operand promotes: a Python number is weak, an array's dtype is not."""
-    if isinstance(operand, bool):
-        return np.dtype(bool)
-    return (
-        type(operand)
-        if isinstance(operand, int | float | complex) and not isinstance(operand, np.generic)
-        else dtype_of(operand)
-    )
-
-
-def dtype_of(operand: Any) -> np.dtype[Any]:
-    return operand.dtype if isinstance(operand, Shadow) else np.asarray(operand).dtype
 
 
 _OPERATORS = {

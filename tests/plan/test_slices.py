@@ -37,6 +37,7 @@ class Cut:
             wanted,
             sizes=self.sizes,
             dtypes=dtypes,
+            orders={},
             structure=list(range(len(roots))),
             threads=1,
             wording=Wording({}, {}, einsum_describe),

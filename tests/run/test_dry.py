@@ -23,7 +23,7 @@ def both(program: Any, arrays: dict[str, np.ndarray]) -> tuple[int, int]:
     program(arrays)
     made, _ = program._prepared(arrays)
     meter = Meter()
-    shadows = shadowed(meter, {name: (array.shape, array.dtype) for name, array in arrays.items()})
+    shadows = shadowed(meter, {name: (array.shape, array.dtype, ()) for name, array in arrays.items()})
     namespace: dict[str, Any] = {}
     exec(compile(made.text.source, "<dry>", "exec"), namespace)
     namespace["np"] = ShadowNumPy(meter, definite=True)
