@@ -92,7 +92,7 @@ def fitted(whole: Straight, target: Target, limit: int) -> Fitted:
     """The program in slices that needs at most `limit` bytes. Raises `CompileError` if there is none."""
     start = _tried(target, (whole,), (0,))
     if start.needs.peak <= limit:
-        return start if target.threads == 1 else cut_for_threads(whole, target, limit)
+        return cut_for_threads(whole, target, limit)
     search = _Search(target)
     least = search.least(start, limit)
     if least.needs.peak > limit:
@@ -110,6 +110,8 @@ def fitted(whole: Straight, target: Target, limit: int) -> Fitted:
 def cut_for_threads(whole: Straight, target: Target, limit: float = inf) -> Fitted:
     """The program in a few slices a thread, over the index that cuts most of its operations; else as it is."""
     start = _tried(target, (whole,), (0,))
+    if target.threads == 1:
+        return start
     found = [one for one in _Search(target).threaded(start)
              if one.share >= _LEAST_SHARE and one.all_flops <= _ALIKE * start.all_flops
              and one.needs.peak <= limit]  # fmt: skip
