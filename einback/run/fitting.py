@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import inf, log
 from typing import TypeVar
 
@@ -32,7 +33,8 @@ _RATES = (inf, 0.0, 16.0)  # operations an entry, up to which values are compute
 _SEEDS = 8  # large nodes at which a split is tried
 _DEPTH = 5  # splits after one another
 _FOLLOWED = 2  # splits that are followed further
-_SWEEPS = 12  # splits over one index
+_SWEPT, _SWEEPS = 4, 12  # indices that are split over again and again, and how often
+_LEAST_TRIED, _MOST_TRIED, _NODES_TRIED = 32, 256, 8000  # splits that are tried: fewer of large programs
 _TRIALS = 8  # lengths of slices
 _SHORT = 2  # entries of the slices that show what a split saves
 _MULTIPLE = 8  # of which slices are, where they are longer than that
@@ -137,14 +139,18 @@ class _Search:
 
     def least(self, start: Fitted, goal: int) -> Fitted:
         """Split what needs more than the goal, in short slices, until all is below it or nothing is left."""
+        nodes = sum(1 for phase in start.layout.phases for _ in postorder(phase.roots))
+        budget = min(_MOST_TRIED, max(_LEAST_TRIED, _NODES_TRIED // nodes))
         best, followed = start, [start]
         for _ in range(_DEPTH):
             if best.needs.peak <= goal:
                 return best
-            found = {one.layout.phases: one for each in followed for one in self._splits(each, goal)}
+            splits = islice((one for each in followed for one in self._splits(each, goal)), budget)
+            found = {one.layout.phases: one for one in splits}
+            budget -= len(found)
             followed = sorted(found.values(), key=lambda one: self._rank(one, goal))[:_FOLLOWED]
             best = min([best, *followed], key=lambda one: self._rank(one, goal))
-        return min([best, *self._swept(start, goal)], key=lambda one: self._rank(one, goal))
+        return min([best, *islice(self._swept(start, goal), _SWEPT)], key=lambda one: self._rank(one, goal))
 
     def _swept(self, start: Fitted, goal: int) -> Iterator[Fitted]:
         """The program split over one index again and again, which may pay with the last split only, as of a softmax.
