@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from einback.errors import CompileError
 from einback.run.dry import ShadowNumPy, shadowed
 from einback.run.parts import Array
 from einback.run.shadow import Meter
@@ -36,11 +37,18 @@ class Measured:
 
 
 def measured(driver: Driver, inputs: Mapping[str, Array], function: str, threads: int) -> Measured:
-    """Run a driver on arrays without entries: of each loop the first two slices and the last."""
+    """Run a driver on arrays without entries: of each loop the first two slices and the last.
+
+    Raises `CompileError` for a program that calls what no dry run knows.
+    """
     try:
         return _measured(driver, inputs, function, threads, definite=False)
     except np.linalg.LinAlgError:  # a Cholesky factor that nothing else stands in for
         return _measured(driver, inputs, function, threads, definite=True)
+    except (AttributeError, TypeError) as error:
+        raise CompileError(
+            f"what this program allocates is not known: {error}", hint="leave memory_limit and threads out"
+        ) from error
 
 
 def _measured(driver: Driver, inputs: Mapping[str, Array], function: str, threads: int, *, definite: bool) -> Measured:
