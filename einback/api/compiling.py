@@ -31,6 +31,10 @@ def compile(
     specialised per shapes and dtypes, and cached. Arrays are not changed, and results share no memory with
     them. `fn.source()` is the program as a standalone file, `fn.plan()` its cost and steps.
 
+    With `memory_limit` a call allocates at most so many bytes beside the arrays passed, results included: programs
+    that would need more run in slices of an index, and what cannot fit is a `CompileError` that says what would.
+    With `threads` slices run on so many threads.
+
     With `structured=True` each result is a `Structured`: its factors, from which deltas are left out.
 
     >>> import numpy as np
@@ -43,13 +47,21 @@ def compile(
     >>> H = eb.hessian(eb.sum(x**4), x)
     >>> eb.compile(H, structured=True)(x=np.arange(5000.0))
     <Structured float64 [5000,5000]: 12 δ[n,n'] C1[n], 40,000 bytes>
+    >>> slices = eb.compile(eb.sum(eb.exp(A) * x), memory_limit=100_000)
+    >>> float(slices(A=np.zeros((500, 500)), x=np.ones(500))), slices.plan().phases[0].slices > 1
+    (250000.0, True)
     """
     if isinstance(memory_limit, Tensor):
         raise CompileError("several tensors are compiled as one structure", hint="write compile([a, b])")
     for value, what in ((memory_limit, "memory_limit"), (threads, "threads")):
-        if value is not None:
-            raise CompileError(f"{what} is not supported in this version", hint=f"leave {what} out")
-    return StructuredFunction(outputs) if structured else Function(outputs)
+        if value is None:
+            continue
+        if structured:
+            raise CompileError(f"{what} is not supported for structured results", hint=f"leave {what} out")
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            unit = "bytes, as in 64 * 2**20" if what == "memory_limit" else "threads"
+            raise CompileError(f"{what}={value!r} is no number of {unit}")
+    return StructuredFunction(outputs) if structured else Function(outputs, memory_limit=memory_limit, threads=threads)
 
 
 def evaluate(outputs: Any, /, **arrays: Any) -> Any:

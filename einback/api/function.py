@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from einback.formula.index import Names, line
 from einback.formula.labels import letters
 from einback.ir.nodes import Node
 from einback.ir.walk import postorder
+from einback.plan.plan import Plan
 from einback.rules.simplify import normalise
 from einback.run.callable import Compiled
 from einback.run.facts import minds_complex
 from einback.run.names import identifier
+from einback.run.report import SlicedPlan
 from einback.run.saved import Saved, SavedInput, specialisation, write
 from einback.run.source import Describe
 
@@ -27,8 +30,9 @@ __all__ = ["Function", "describer"]
 class Function(Compiled):
     """A compiled program; pickled as the tensors that it computes."""
 
-    def __init__(self, outputs: Any) -> None:
+    def __init__(self, outputs: Any, *, memory_limit: int | None = None, threads: int | None = None) -> None:
         self.outputs = outputs
+        self._limits = {"memory_limit": memory_limit, "threads": threads}
         wanted = flatten(outputs, "what is compiled")
         known = gather(tensor.scope for tensor in wanted)
         roots = normalise([tensor.node for tensor in wanted])
@@ -46,6 +50,8 @@ class Function(Compiled):
             names=named | _result_names(outputs, roots),
             letters=letters(list(postorder(roots))),
             describe=describer(known, axes, named),
+            memory_limit=memory_limit,
+            threads=threads,
         )
 
     def save(self, path: str | PathLike[str], arrays: Mapping[str, object] | None = None, /, **named: Any) -> None:
@@ -57,8 +63,16 @@ class Function(Compiled):
         """
         values = {**(arrays or {}), **named}
         wanted = self._looked_up(values) if values else None
+        if any(limit is not None for limit in self._limits.values()):
+            raise CompileError(
+                "a program in slices cannot be saved", hint="keep fn.source(), a file that runs by itself"
+            )
         with self._lock:
             made = [(key, one) for key, one in self._made.items() if wanted is None or one is wanted]
+        if any(isinstance(one.plan, SlicedPlan) for _, one in made):
+            raise CompileError(
+                "a program in slices cannot be saved", hint="keep fn.source(), a file that runs by itself"
+            )
         if not made:
             raise CompileError("the program has met no arrays yet, and is saved for those that it has met",
                                hint="call it first, or pass arrays or shapes to save")  # fmt: skip
@@ -77,13 +91,14 @@ class Function(Compiled):
                         plan=one.plan.described(one.text.formulas),
                     )
                     for key, one in made
+                    if isinstance(one.plan, Plan)
                 ),
             ),
             Path(path),
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.outputs,)
+        return partial(type(self), **self._limits), (self.outputs,)
 
 
 def describer(known: Known, axes: Mapping[Node, tuple[str, ...]], named: Mapping[Node, str]) -> Describe:

@@ -30,6 +30,7 @@ from einback.plan.plan import Plan
 from einback.rules.simplify import normalise
 from einback.run.callable import Compiled
 from einback.run.guards import refuse_missing
+from einback.run.report import SlicedPlan
 from einback.run.structured import Form, FormTerm
 
 __all__ = ["StructuredFunction"]
@@ -90,7 +91,7 @@ class StructuredFunction(Function):
             core.flags.writeable = False
         return rebuild(self.outputs, [_structured(result, made, layout, values) for result in layout.results])
 
-    def plan(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> Plan:
+    def plan(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> Plan | SlicedPlan:
         """The plan of the program that computes all cores; arguments as for `Function.plan`."""
         values = {**(arrays or {}), **named}
         layout = self._latest(values)

@@ -9,8 +9,8 @@ memory of its own, which is kept for later calls.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -18,21 +18,23 @@ import numpy as np
 
 from einback.errors import ArrayError, CompileError
 from einback.ir.extents import symbols_in
-from einback.ir.nodes import Einsum, Input, Node, Ones
+from einback.ir.nodes import Input, Node
 from einback.ir.sizes import Equality
 from einback.ir.walk import inputs_of
 from einback.plan.binding import Sizes, bind, equalities_of, resolve, symbols_of
 from einback.plan.dtypes import DType, result_dtypes
-from einback.plan.factorisations import plain
 from einback.plan.plan import Plan, make_plan, spec
 from einback.run.executing import steps_in
 from einback.run.facts import depends_on_entries, minds_complex
 from einback.run.guards import Array, checked_arrays, is_shape, refuse_missing, sorted_out
+from einback.run.limited import order_of, runs_in_slices, specialise_in_slices
 from einback.run.linalg import explained
 from einback.run.lower import lower
+from einback.run.made import Made, Wording
 from einback.run.names import identifier
-from einback.run.pool import Steps
+from einback.run.report import SlicedPlan
 from einback.run.source import Describe, Result, Structure, Text, leaves, write
+from einback.run.wording import origins, wishes
 from einback.run.workspace import settled
 
 __all__ = ["Compiled", "einsum_describe"]
@@ -71,6 +73,8 @@ class Program:
     describe: Describe
     title: str
     function: str
+    memory_limit: int | None
+    threads: int | None
 
 
 class Compiled:
@@ -92,6 +96,8 @@ class Compiled:
         describe: Describe = einsum_describe,
         title: str = "",
         function: str = "step",
+        memory_limit: int | None = None,
+        threads: int | None = None,
     ) -> None:
         if sorted(leaves(structure)) != list(range(len(roots))):
             raise CompileError(f"a structure of results {leaves(structure)} for {len(roots)} nodes")
@@ -108,6 +114,8 @@ class Compiled:
             describe=describe,
             title=title,
             function=function,
+            memory_limit=memory_limit,
+            threads=threads,
         )
         self._strictly = strictly or minds_complex([*inputs, *self._program.declared])
         self._symbols = {name for size in symbols_of([*inputs, *roots, *forward]) for name in symbols_in(size)}
@@ -115,9 +123,9 @@ class Compiled:
         read = set(inputs_of(roots))
         self._required = [tensor.name for tensor in inputs if tensor in read]
         self._lock = threading.Lock()
-        self._fast: dict[Key, _Specialised] = {}  # by the arrays exactly as they were passed
-        self._made: dict[Key, _Specialised] = {}
-        self._last: _Specialised | None = None  # the one for arrays as they were passed in the call before
+        self._fast: dict[Key, Made] = {}  # by the arrays exactly as they were passed
+        self._made: dict[Key, Made] = {}
+        self._last: Made | None = None  # the one for arrays as they were passed in the call before
 
     def __repr__(self) -> str:
         declared = ", ".join(f"{t.name}[{','.join(map(str, t.sizes))}]" for t in self._program.inputs)
@@ -146,7 +154,7 @@ class Compiled:
         except IndexError as reason:  # what is read through indices is checked while it runs
             raise ArrayError(str(reason)) from None
 
-    def plan(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> Plan:
+    def plan(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> Plan | SlicedPlan:
         """The plan for some arrays, shapes (tuples) or sizes (numbers); by default the latest one made."""
         made = self._looked_up({**(arrays or {}), **named})
         return made.plan.described(made.text.formulas)
@@ -162,14 +170,16 @@ class Compiled:
 
     # specialisation
 
-    def _prepared(self, values: Mapping[str, object]) -> tuple[_Specialised, dict[str, Any]]:
+    def _prepared(self, values: Mapping[str, object]) -> tuple[Made, dict[str, Any]]:
         """Check what was passed, and find or make the specialisation for it."""
         tensors, sizes = self._sorted_out(values)
         refuse_missing(list(tensors), self._required)
         arrays = checked_arrays(self._program.inputs, tensors, self._strictly)
         shapes = {name: array.shape for name, array in arrays.items()}
-        made = self._specialised(shapes, {name: array.dtype for name, array in arrays.items()}, sizes)
-        key = _key(values)
+        limited = self._program.memory_limit is not None  # copies, and so bytes, depend on the order in memory
+        orders = {name: order_of(array) for name, array in arrays.items()} if limited else {}
+        made = self._specialised(shapes, {name: array.dtype for name, array in arrays.items()}, sizes, orders)
+        key = _key(values) if not limited else None
         as_passed = all(arrays.get(name) is value and arrays[name].dtype != object for name, value in values.items())
         if key is not None and as_passed and not any(map(depends_on_entries, self._program.inputs)):
             with self._lock:
@@ -180,8 +190,11 @@ class Compiled:
         """The arrays, and the sizes among the keywords."""
         return sorted_out(values, [tensor.name for tensor in self._program.inputs], self._symbols)
 
-    def _specialised(self, shapes: Shapes, dtypes: Mapping[str, DType], sizes: Sizes) -> _Specialised:
-        key = (*sorted(shapes.items()), *sorted((name, d.str) for name, d in dtypes.items()), *sorted(sizes.items()))
+    def _specialised(
+        self, shapes: Shapes, dtypes: Mapping[str, DType], sizes: Sizes, orders: Shapes | None = None
+    ) -> Made:
+        key = (*sorted(shapes.items()), *sorted((name, d.str) for name, d in dtypes.items()), *sorted(sizes.items()),
+               *sorted((orders or {}).items()))  # fmt: skip
         with self._lock:
             made = self._made.pop(key, None)
             if made is None:
@@ -192,11 +205,11 @@ class Compiled:
                     given=sizes,
                     needed=self._needed,
                 )
-                made = _specialise(self._program, bound, dtypes)
+                made = _specialise(self._program, bound, dtypes, orders or {})
             _remember(self._made, key, made)  # last in the order: the latest
         return made
 
-    def _looked_up(self, values: Mapping[str, object]) -> _Specialised:
+    def _looked_up(self, values: Mapping[str, object]) -> Made:
         """The specialisation for arrays, shapes or sizes; what is not given is taken as float64."""
         if not values and self._made:
             return next(reversed(self._made.values()))
@@ -221,46 +234,26 @@ class Compiled:
         return arrays, known, sizes
 
 
-@dataclass(slots=True)
-class _Specialised:
-    """The program for one set of shapes and dtypes."""
-
-    plan: Plan
-    reads: tuple[str, ...]
-    steps: Steps
-    written: Callable[[bool], Text] = field(repr=False)
-    passed: tuple[tuple[str, tuple[int, ...], DType], ...] = ()  # arrays, exactly as a caller passed them
-
-    def remembering(self, values: Mapping[str, Any]) -> _Specialised:
-        return replace(self, passed=tuple((name, array.shape, array.dtype) for name, array in values.items()))
-
-    def accepts(self, values: Mapping[str, Any]) -> bool:
-        """Whether the arrays are like those that were passed before, in the shortest time that this takes to see."""
-        if len(values) != len(self.passed):
-            return False
-        for name, shape, dtype in self.passed:
-            array = values.get(name)
-            if type(array) is not np.ndarray or array.shape != shape or array.dtype is not dtype:
-                return False
-        return True
-
-    @property
-    def text(self) -> Text:
-        """The file as it runs, with the formulas, which are written when they are first asked for."""
-        return self.written(False)
-
-    def standalone(self) -> str:
-        """The file that people call: it checks shapes."""
-        return self.written(True).source
-
-
-def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> _Specialised:
-    plan = make_plan(program.roots, sizes=sizes, arrays=dtypes, forward=program.forward, named=program.names)
+def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType], orders: Shapes) -> Made:
     declared = result_dtypes(_typing_nodes(program, dtypes, sizes), dtypes, sizes)
     wanted = [
         _wanted(like, node, dtypes) or dtype
         for like, node, dtype in zip(program.likes, program.declared, declared, strict=True)
     ]
+    if runs_in_slices(program.memory_limit, program.threads, dtypes):
+        return specialise_in_slices(
+            program.roots,
+            program.inputs,
+            wanted,
+            sizes=sizes,
+            dtypes=dtypes,
+            orders=orders,
+            structure=program.structure,
+            memory_limit=program.memory_limit,
+            threads=program.threads,
+            wording=Wording(program.names, program.letters, program.describe, program.title, program.function),
+        )
+    plan = make_plan(program.roots, sizes=sizes, arrays=dtypes, forward=program.forward, named=program.names)
     routine = settled(lower(plan, program.inputs, dtypes, wanted))
     plan = replace(plan, space=routine.space)
     results = [Result(resolve(root.shape, sizes), dtype) for root, dtype in zip(plan.roots, wanted, strict=True)]
@@ -271,10 +264,10 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
             routine,
             program.structure,
             results,
-            names=_wishes(plan, program.names),
+            names=wishes(plan, program.names),
             letters=program.letters,
             describe=program.describe,
-            origins=_origins(plan),
+            origins=origins(plan),
             title=program.title,
             function=program.function,
             checked=checked,
@@ -283,7 +276,7 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> 
 
     steps = steps_in(written(checked=False, described=False).source, identifier(program.function))
     reads = tuple(parameter.tensor.name for parameter in routine.parameters)
-    return _Specialised(plan, reads, steps, written)
+    return Made(plan, reads, steps, written)
 
 
 def _typing_nodes(program: Program, dtypes: Mapping[str, DType], sizes: Sizes) -> tuple[Node, ...]:
@@ -307,35 +300,6 @@ def _wanted(like: Input | None, node: Node, dtypes: Mapping[str, DType]) -> DTyp
     raise ArrayError(f"a result is the derivative by {like.name}, and the array for it holds {dtype}", hint=remedy)
 
 
-def _wishes(plan: Plan, names: Mapping[Node, str]) -> dict[Node, str]:
-    """Names for what is computed; a name for a view goes to what it shows, if that has none."""
-    wishes: dict[Node, str] = {}
-    for exact in (True, False):
-        for node, name in names.items():
-            image = plan.image.get(node)
-            base = plan.base.get(image) if image is not None else None
-            if base is not None and (base is image) == exact:
-                wishes.setdefault(base, name)
-    return wishes
-
-
-def _origins(plan: Plan) -> dict[Node, list[Node]]:
-    """For each planned node the nodes it comes from, those first that a step computes as they stand."""
-    origins: dict[Node, list[Node]] = {}
-    for node, image in plan.image.items():
-        origins.setdefault(image, []).append(node)
-    for step in plan.steps:
-        if plain(step.node) is not step.node:
-            origins.setdefault(step.node, [plain(step.node)])
-    for nodes in origins.values():
-        nodes.sort(key=_factors)
-    return origins
-
-
-def _factors(node: Node) -> int:
-    return sum(not isinstance(op, Ones) for op in node.operands) if isinstance(node, Einsum) else 0
-
-
 def _key(values: Mapping[str, Any]) -> Key | None:
     """A key for arrays as they are; anything but plain arrays gets None, which is never remembered."""
     key: list[object] = []
@@ -346,7 +310,7 @@ def _key(values: Mapping[str, Any]) -> Key | None:
     return tuple(key)
 
 
-def _remember(cache: dict[Key, _Specialised], key: Key, made: _Specialised) -> None:
+def _remember(cache: dict[Key, Made], key: Key, made: Made) -> None:
     cache[key] = made
     if len(cache) > _KEPT:
         del cache[next(iter(cache))]

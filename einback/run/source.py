@@ -22,7 +22,7 @@ from einback.run.names import Namer, identifier
 from einback.run.numpy_dialect import expression, statement
 from einback.run.steps import Assign, Block, Call, Ref, Routine, Sliced, Statement, Transposed
 
-__all__ = ["Describe", "Result", "Structure", "Text", "leaves", "write"]
+__all__ = ["Describe", "Result", "Structure", "Text", "leaves", "rendered", "write"]
 
 # (node, its variable, the variables of nodes that have one) -> a formula on one line
 Describe = Callable[[Node, str, Mapping[Node, str]], str]
@@ -91,7 +91,7 @@ def write(
     """
     writer = _Writer(routine, names, letters, describe, origins or {}, identifier(function))
     check = writer.check() if checked else []
-    body = [*check, *writer.body(described), f"return {_rendered(structure, writer.returned)}"]
+    body = [*check, *writer.body(described), f"return {rendered(structure, writer.returned)}"]
     helpers = [text.strip("\n") for text in routine.helpers]
     if routine.space:
         helpers.append(_WORKSPACE.strip("\n"))
@@ -254,17 +254,17 @@ def _paths(structure: Structure, path: str = "") -> Iterator[tuple[str, int]]:
         yield from _paths(part, str(key) if plain else f"{path}[{_key(key)}]")
 
 
-def _rendered(structure: Structure, name: Callable[[int], str], indent: str = "") -> str:
+def rendered(structure: Structure, name: Callable[[int], str], indent: str = "") -> str:
     """The structure as Python writes it, broken into lines where it is long."""
     match structure:
         case int():
             return name(structure)
         case dict():
             opening, closing = "{", "}"
-            parts = [f"{_key(key)}: {_rendered(part, name, indent + '    ')}" for key, part in structure.items()]
+            parts = [f"{_key(key)}: {rendered(part, name, indent + '    ')}" for key, part in structure.items()]
         case _:
             opening, closing = "[]" if isinstance(structure, list) else "()"
-            parts = [_rendered(part, name, indent + "    ") for part in structure]
+            parts = [rendered(part, name, indent + "    ") for part in structure]
     comma = "," if isinstance(structure, tuple) and len(parts) == 1 else ""
     flat = f"{opening}{', '.join(parts)}{comma}{closing}"
     if len(indent) + len(flat) <= _WIDTH - len("return ") and "\n" not in flat:

@@ -266,6 +266,6 @@ def test_results_that_are_inputs_are_copies() -> None:
 # a peak above memory_limit
 
 
-def test_a_limit_of_memory_is_refused_until_programs_are_sliced() -> None:
-    with pytest.raises(eb.CompileError, match="memory_limit is not supported in this version"):
-        eb.compile(eb.sum(x), memory_limit=100)
+def test_a_limit_of_memory_that_nothing_fits_is_refused() -> None:
+    with pytest.raises(eb.CompileError, match="the smallest limit that works for these arrays is"):
+        eb.compile(eb.sum(x), memory_limit=100)(x=np.ones(10))

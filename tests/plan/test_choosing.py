@@ -1,0 +1,33 @@
+"""Whether slices pay: a decision about a plan, with its reason."""
+
+import numpy as np
+
+from einback.ir.build import add, einsum
+from einback.ir.nodes import Input, Map, Node
+from einback.plan.choosing import Choice, choose_slices
+from einback.plan.plan import Plan, make_plan
+
+X, W = Input("X", ("n", "d"), ()), Input("W", ("d", "c"), ())
+CHAIN = Map("tanh", (add([Map("exp", (X,)), X]),))
+PRODUCT = einsum([X, W], ["nd", "dc"], "nc")
+
+
+def plan(root: Node, **sizes: int) -> Plan:
+    return make_plan([root], sizes=sizes, arrays={"X": np.dtype("f8"), "W": np.dtype("f8")})
+
+
+def test_what_fits_the_cache_is_left() -> None:
+    assert choose_slices(plan(CHAIN, n=10, d=10), 2, 1 << 20) == Choice(1, "all arrays fit the cache")
+
+
+def test_matrix_products_are_left() -> None:
+    large = plan(PRODUCT, n=4096, d=512, c=512)
+    assert choose_slices(large, 2, 1 << 20) == Choice(1, "matrix products take most of the time")
+
+
+def test_an_elementwise_chain_is_cut_so_that_all_slices_fit() -> None:
+    chain = plan(CHAIN, n=1 << 14, d=64)
+    assert chain.peak_bytes == 1 << 23
+    choice = choose_slices(chain, 2, 1 << 20)
+    assert choice == Choice(16, "16 slices of an elementwise chain stay in the cache, 2 at a time")
+    assert choose_slices(plan(CHAIN, n=1 << 24, d=64), 2, 1 << 20).slices == 256
