@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from suite.libraries import ready, received
+from suite.machine import environment
 from suite.workload import Case, Workload
 
 __all__ = ["Measurement", "measured", "work"]
@@ -89,7 +90,7 @@ def measured(script: Path, options: Sequence[str], limit: float) -> Measurement:
     """Run a worker, and read what it says."""
     command = [sys.executable, str(script), "--worker", *options]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit, env=environment())
     except subprocess.TimeoutExpired:
         return Measurement(failure=f"longer than {limit:.0f} s")
     if done.returncode:

@@ -194,3 +194,17 @@ def test_the_largest_entry_is_combined_and_then_made_finite() -> None:
         whole = Compiled((root,), [x])(arrays)
         for length in (1, 2):
             np.testing.assert_array_equal(np.asarray(program.run(length)[0]), whole)
+
+
+def test_any_number_of_threads_gives_the_same_bits() -> None:
+    H = Map("tanh", (Z,))
+    rng = np.random.default_rng(0)
+    arrays = {"X": rng.normal(size=(1000, 7)), "W": rng.normal(size=(7, 5))}
+    program = Cut((einsum([X, H], ["nd", "nc"], "dc"), H), [X, W], {}, arrays)
+    assert any(program.cut(0, start) for start in program.starts(0) if start[1] == 0)
+    product, rows = program.run(64)
+    for threads in (2, 3):
+        for _ in range(5):
+            found = program.run(64, threads)
+            np.testing.assert_array_equal(found[0], product)
+            np.testing.assert_array_equal(found[1], rows)
