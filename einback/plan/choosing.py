@@ -1,8 +1,8 @@
 """Whether slices would make a program faster, a simple model: elementwise work moves bytes, matrix products compute.
 
-A program whose arrays fit the cache gains nothing from slices, nor does one whose time goes into matrix products,
-which block for the cache themselves. In between, slices keep an elementwise chain in the cache, and several threads
-run several of them.
+A program whose time goes into large matrix products gains nothing from slices: BLAS blocks for the cache and runs on
+several threads by itself. Small products in a batch, products that read windows, and elementwise chains do gain:
+slices keep them in the cache, and several threads run several of them.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from math import ceil, prod
 from einback.ir.nodes import Einsum, Matrix, Node, Ones
 from einback.plan.binding import resolve
 from einback.plan.plan import Plan
+from einback.plan.views import is_view, relation_at
 
 __all__ = ["Choice", "choose_slices"]
 
 _OPERATIONS_A_BYTE = 8  # of a matrix product, in the time that one byte moves to memory or back
+_CACHE_BYTES = 1 << 20  # of one core, that no other shares
+_LEAST_BYTES = 1 << 23  # moved, from which it pays to wake threads
 _MOST = 256  # slices: what a call costs must not show
 
 
@@ -28,20 +31,24 @@ class Choice:
     reason: str
 
 
-def choose_slices(plan: Plan, threads: int, cache_bytes: int) -> Choice:
-    """How many slices to aim at, so that those that run at a time fit a cache of `cache_bytes` together.
+def choose_slices(plan: Plan, threads: int, cache_bytes: int = _CACHE_BYTES) -> Choice:
+    """How many slices to aim at, so that one fits a cache of `cache_bytes` of each of the threads.
 
     It prices the plan of the whole program, and does not say over which index.
     """
-    if plan.peak_bytes <= cache_bytes:
-        return Choice(1, "all arrays fit the cache")
-    moved = sum(2 * step.nbytes for step in plan.steps for node in step.nodes if not _multiplies(node))
-    computed = sum(_product_flops(plan, node) for step in plan.steps for node in step.nodes)
-    if moved * _OPERATIONS_A_BYTE < computed:
+    nodes = [(step, node) for step in plan.steps for node in step.nodes]
+    moved = sum(2 * step.nbytes for step, node in nodes if not _multiplies(node))
+    moved += sum(_patches(plan, node) * step.dtype.itemsize for step, node in nodes if _multiplies(node))
+    in_batches = sum(_product_flops(plan, node) for _, node in nodes if _batch(node))
+    alone = sum(_product_flops(plan, node) for _, node in nodes if not _batch(node))
+    work = moved + in_batches // _OPERATIONS_A_BYTE
+    if work < _LEAST_BYTES:
+        return Choice(1, "there is too little to do")
+    if work * _OPERATIONS_A_BYTE < alone:
         return Choice(1, "matrix products take most of the time")
-    slices = ceil(plan.peak_bytes * threads / cache_bytes)
+    slices = max(threads, ceil(plan.peak_bytes / cache_bytes))
     slices = min(_MOST, ceil(slices / threads) * threads)
-    return Choice(slices, f"{slices} slices of an elementwise chain stay in the cache, {threads} at a time")
+    return Choice(slices, f"{slices} slices stay in the cache, {threads} at a time")
 
 
 def _multiplies(node: Node) -> bool:
@@ -56,3 +63,18 @@ def _multiplies(node: Node) -> bool:
 
 def _product_flops(plan: Plan, node: Node) -> int:
     return 2 * prod(resolve(node.sizes, plan.sizes)) if isinstance(node, Einsum) and _multiplies(node) else 0
+
+
+def _batch(node: Node) -> bool:
+    """Whether a product goes over a batch: one product of matrices for each entry."""
+    if not isinstance(node, Einsum) or len(node.operands) != 2:
+        return False
+    return bool({*node.labels[0]} & {*node.labels[1]} & {*node.out})
+
+
+def _patches(plan: Plan, node: Node) -> int:
+    """The entries of operands that are read through windows, and copied for that."""
+    if not isinstance(node, Einsum):
+        return 0
+    read = [operand for operand in node.operands if is_view(operand) and relation_at(operand) is not None]
+    return sum(2 * prod(resolve(operand.shape, plan.sizes)) for operand in read)

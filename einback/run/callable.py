@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from einback.ir.nodes import Input, Node
 from einback.ir.sizes import Equality
 from einback.ir.walk import inputs_of
 from einback.plan.binding import Sizes, bind, equalities_of, resolve, symbols_of
+from einback.plan.choosing import choose_slices
 from einback.plan.dtypes import DType, result_dtypes
 from einback.plan.plan import Plan, make_plan, spec
 from einback.run.executing import steps_in
@@ -240,7 +241,12 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType], ord
         _wanted(like, node, dtypes) or dtype
         for like, node, dtype in zip(program.likes, program.declared, declared, strict=True)
     ]
-    if runs_in_slices(program.memory_limit, program.threads, dtypes):
+    planned = partial(
+        make_plan, program.roots, sizes=sizes, arrays=dtypes, forward=program.forward, named=program.names
+    )
+    cut = runs_in_slices(program.memory_limit, program.threads, dtypes)
+    slices = choose_slices(planned(), program.threads or 1).slices if cut and program.memory_limit is None else 0
+    if cut and slices != 1:
         return specialise_in_slices(
             program.roots,
             program.inputs,
@@ -251,9 +257,10 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType], ord
             structure=program.structure,
             memory_limit=program.memory_limit,
             threads=program.threads,
+            slices=slices,
             wording=Wording(program.names, program.letters, program.describe, program.title, program.function),
         )
-    plan = make_plan(program.roots, sizes=sizes, arrays=dtypes, forward=program.forward, named=program.names)
+    plan = planned()
     routine = settled(lower(plan, program.inputs, dtypes, wanted))
     plan = replace(plan, space=routine.space)
     results = [Result(resolve(root.shape, sizes), dtype) for root, dtype in zip(plan.roots, wanted, strict=True)]

@@ -38,7 +38,6 @@ _LEAST_TRIED, _MOST_TRIED, _NODES_TRIED = 32, 256, 8000  # splits that are tried
 _TRIALS = 8  # lengths of slices
 _SHORT = 2  # entries of the slices that show what a split saves
 _MULTIPLE = 8  # of which slices are, where they are longer than that
-_A_THREAD = 4  # slices for each thread, so that none waits long for the last one
 _LEAST_SHARE = 0.5  # of the operations, for which slices are worth cutting
 _ALIKE = 1.25  # ratio of operations that count as equal
 
@@ -53,6 +52,7 @@ class Target:
     results: tuple[tuple[str, DType], ...]
     threads: int
     real: bool
+    slices: int = 0  # how many to aim at, where it is for speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def cut_for_threads(whole: Straight, target: Target, limit: float = inf) -> Fitt
 
 
 def _tried(target: Target, phases: tuple[Phase, ...], lengths: tuple[int, ...]) -> Fitted:
-    layout = Layout(phases, lengths, target.threads)
+    layout = Layout(phases, lengths, target.threads, target.slices > 0)
     driver = drive(layout, target.parts, target.inputs, target.structure, target.results)
     return Fitted(layout, driver, measured(driver, target.inputs, "step", target.threads))
 
@@ -132,7 +132,7 @@ class _Search:
         self._known: dict[Layout, Fitted] = {}
 
     def _tried(self, phases: tuple[Phase, ...], lengths: tuple[int, ...]) -> Fitted:
-        layout = Layout(phases, lengths, self._target.threads)
+        layout = Layout(phases, lengths, self._target.threads, self._target.slices > 0)
         if layout not in self._known:
             self._known[layout] = _tried(self._target, phases, lengths)
         return self._known[layout]
@@ -215,8 +215,8 @@ class _Search:
         return self._tried(_replaced(one.layout.phases, k, *pieces), _replaced(one.layout.lengths, k, *own))
 
     def threaded(self, start: Fitted) -> Iterator[Fitted]:
-        """The whole program split over each index, into a few slices a thread."""
-        count = _A_THREAD * self._target.threads
+        """The whole program split over each index, into the slices asked for."""
+        count = max(self._target.slices, self._target.threads)
         for pieces in self._pieces(start.layout.phases, 0, (inf,)):
             lengths = tuple(-(-phase.length // count) if isinstance(phase, Loop) else 0 for phase in pieces)
             yield self._tried(pieces, lengths)

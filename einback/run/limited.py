@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -41,7 +42,7 @@ def runs_in_slices(memory_limit: int | None, threads: int | None, dtypes: Mappin
     holds_objects = any(dtype.kind == "O" for dtype in dtypes.values())
     if memory_limit is not None and holds_objects:
         raise CompileError("memory_limit counts the bytes of arrays, and Python's integers take more than these")
-    return memory_limit is not None or (threads is not None and not holds_objects)
+    return memory_limit is not None or (threads is not None and threads > 1 and not holds_objects)
 
 
 def specialise_in_slices(
@@ -55,6 +56,7 @@ def specialise_in_slices(
     structure: Structure,
     memory_limit: int | None,
     threads: int | None,
+    slices: int = 0,
     wording: Wording,
 ) -> Made:
     """Compile a program in slices; result k, the node `roots[k]`, has the dtype `wanted[k]`.
@@ -65,6 +67,7 @@ def specialise_in_slices(
         roots, inputs, wanted, sizes=sizes, dtypes=dtypes, orders=orders, structure=structure,
         threads=threads or 1, wording=wording,
     )  # fmt: skip
+    target = replace(target, slices=slices)
     found = fitted(whole, target, memory_limit) if memory_limit is not None else cut_for_threads(whole, target)
     return _compiled(found, target, memory_limit, inputs, wording.title, identifier(wording.function))
 

@@ -38,6 +38,7 @@ class Layout:
     phases: tuple[Phase, ...]
     lengths: tuple[int, ...]
     threads: int = 1
+    in_shares: bool = False  # each thread runs one share of the slices, all of whose results wait for each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class _Writer:
         step = "\n".join([*decorator, head, textwrap.indent("\n".join(body), "    ")])
         threaded = self._layout.threads > 1
         pool = [f"THREADS = {self._layout.threads}", "pool = ThreadPoolExecutor(THREADS)"] if threaded else []
-        over = (_OVER_THREADS if threaded else _OVER).strip("\n")
+        over = (_OVER if not threaded else _OVER_SHARES if self._layout.in_shares else _OVER_THREADS).strip("\n")
         docstring = '"""' + self._summary(title, reads).replace("\\", "\\\\") + '"""'
         imports = [_IMPORTS_OF_THREADS.strip("\n")] if threaded else []
         math = ["import math"] if any("math." in text for text in self._functions) else []
@@ -264,22 +265,36 @@ def over(work, length, step):
 _IMPORTS_OF_THREADS = """
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager
 """
 
 _LIMITS = """
 try:
     from threadpoolctl import ThreadpoolController
-except ImportError:
-    ThreadpoolController = None
 
-blas = ThreadpoolController() if ThreadpoolController else None
+    blas = [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
+except ImportError:
+    blas = []
+
+
+@contextmanager
+def one_thread_each():
+    \"\"\"BLAS on one thread: slices run beside each other.\"\"\"
+    before = [library.get_num_threads() for library in blas]
+    for library in blas:
+        library.set_num_threads(1)
+    try:
+        yield
+    finally:
+        for library, count in zip(blas, before):
+            library.set_num_threads(count)
+
 """
 
 _OVER_THREADS = '''
 def over(work, length, step):
     """Each slice of an axis, as where it starts and what `work` gives for it: computed by threads, given in order."""
-    with blas.limit(limits=1, user_api="blas") if blas else nullcontext():
+    with one_thread_each():
         waiting = deque()
         for start in range(0, length, step):
             waiting.append((start, pool.submit(work, start, min(start + step, length))))
@@ -293,4 +308,20 @@ def first_of(waiting):
     """The earliest slice, taken out of the queue when it is done."""
     start, result = waiting.popleft()
     return start, result.result()
+'''
+
+_OVER_SHARES = '''
+def over(work, length, step):
+    """Each slice of an axis, as where it starts and what `work` gives for it: a share of them for each thread."""
+    starts = range(0, length, step)
+    share = -(-len(starts) // THREADS)
+
+    def some(k):
+        return [(start, work(start, min(start + step, length))) for start in starts[k * share : (k + 1) * share]]
+
+    with one_thread_each():
+        others = [pool.submit(some, k) for k in range(1, THREADS)]
+        yield from some(0)
+        for other in others:
+            yield from other.result()
 '''

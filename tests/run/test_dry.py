@@ -10,27 +10,43 @@ import einback as eb
 from einback.ir.nodes import Input, Map, Matrix, Node, Reduce
 from einback.rules.matrix import MATRIX_TABLE
 from einback.rules.scalar import TABLE
-from einback.run.callable import Compiled
+from einback.run.callable import Compiled, einsum_describe
 from einback.run.dry import ShadowNumPy, shadowed
+from einback.run.lower import lower
 from einback.run.shadow import Meter
+from einback.run.source import Result, write
 from tests.run.limited_programs import PROGRAMS
 
 LENGTH = 60_000
 
 
+def without_workspace(program: Any, arrays: dict[str, np.ndarray]) -> tuple[str, list[str]]:
+    """The program as a part of one in slices is written, and the names of the arrays that it takes."""
+    made, _ = program._prepared(arrays)
+    known, dtypes = program._program, {name: array.dtype for name, array in arrays.items()}
+    wanted = [made.plan.dtypes.get(root, np.dtype(float)) for root in made.plan.roots]
+    routine = lower(made.plan, known.inputs, dtypes, wanted)
+    results = [Result((), dtype) for dtype in wanted]
+    text = write(routine, known.structure, results, names={}, letters={}, describe=einsum_describe, checked=False)
+    return text.source, [parameter.tensor.name for parameter in routine.parameters]
+
+
 def both(program: Any, arrays: dict[str, np.ndarray]) -> tuple[int, int]:
     """The bytes that a dry run counts, and those that a call allocates."""
-    program(arrays)
-    made, _ = program._prepared(arrays)
+    source, reads = without_workspace(program, arrays)
     meter = Meter()
     shadows = shadowed(meter, {name: (array.shape, array.dtype, ()) for name, array in arrays.items()})
-    namespace: dict[str, Any] = {}
-    exec(compile(made.text.source, "<dry>", "exec"), namespace)
-    namespace["np"] = ShadowNumPy(meter, definite=True)
-    result = namespace["step"](*(shadows[name] for name in made.reads))
+    dry: dict[str, Any] = {}
+    exec(compile(source, "<dry>", "exec"), dry)
+    real = dict(dry)
+    exec(compile(source, "<real>", "exec"), real)
+    dry["np"] = ShadowNumPy(meter, definite=True)
+    result = dry["step"](*(shadows[name] for name in reads))
+    given = [arrays[name] for name in reads]
+    real["step"](*given)
     tracemalloc.start()
     try:
-        program(arrays)
+        real["step"](*given)
         counted = meter.peak, tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
