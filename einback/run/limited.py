@@ -124,13 +124,14 @@ def _as_declared(describe: Describe, origins: Mapping[Node, Node]) -> Describe:
 def _compiled(
     found: Fitted, target: Target, limit: int | None, inputs: Sequence[Input], title: str, function: str
 ) -> Made:
+    parts = replace(target.parts, planned=found.layout.in_shares, _made={})
     formulas = tuple(formula for made in found.driver.parts for formula in made[0].text.formulas)
 
     @cache
     def written(checked: bool) -> Text:
         made = drive(
             found.layout,
-            target.parts,
+            parts,
             target.inputs,
             target.structure,
             target.results,

@@ -74,7 +74,7 @@ def _measured(driver: Driver, inputs: Mapping[str, Array], function: str, thread
         at_once = min(threads, len(starts))
         for start in sorted({*starts[:2], *starts[-1:]}):
             before, meter.most = meter.alive, meter.alive
-            result = work(start, min(start + step, length))
+            result = work(*(start, min(start + step, length), 0)[: work.__code__.co_argcount])
             phases[k] = max(phases[k], before + (meter.most - before) * at_once)
             meter.most = meter.alive
             yield start, result

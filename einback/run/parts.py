@@ -17,6 +17,7 @@ from einback.plan.plan import Plan, make_plan
 from einback.run.lower import lower
 from einback.run.source import Describe, Result, Text, write
 from einback.run.wording import origins, wishes
+from einback.run.workspace import settled
 
 __all__ = ["Array", "Part", "Parts"]
 
@@ -41,6 +42,7 @@ class Part:
     reads: tuple[Input, ...]
     makes: tuple[Array, ...]
     may_warn: bool
+    prepare: str = ""  # the function that makes the part and the memory that it works in, if that is planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Parts:
     names: Mapping[Node, str]
     letters: Mapping[Node, str]
     describe: Describe
+    planned: bool = False  # whether parts have workspaces, so that only one thread may run one at a time
     _made: dict[object, Part] = field(default_factory=dict)
 
     def part(self, phase: Phase, arrays: Mapping[str, Array], function: str, length: int = 0) -> Part:
@@ -82,6 +85,7 @@ class Parts:
             self.wanted.get(name, _natural(plan, root, dtypes)) for name, root in zip(results, plan.roots, strict=True)
         ]
         routine = lower(plan, inputs, dtypes, wanted)
+        routine = settled(routine) if self.planned else routine
         makes = tuple(Array(resolve(root.shape, sizes), dtype) for root, dtype in zip(plan.roots, wanted, strict=True))
         text = write(
             routine,
@@ -93,8 +97,10 @@ class Parts:
             origins=origins(plan),
             function=function,
             checked=False,
+            prepare=f"prepare_{function}",
         )
-        return Part(plan, text, tuple(p.tensor for p in routine.parameters), makes, routine.may_warn)
+        prepare = f"prepare_{function}" if routine.prepared else ""
+        return Part(plan, text, tuple(p.tensor for p in routine.parameters), makes, routine.may_warn, prepare)
 
 
 def _natural(plan: Plan, root: Node, arrays: Mapping[str, DType]) -> DType:

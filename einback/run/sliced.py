@@ -81,11 +81,12 @@ class _Writer:
         numbered = [f"{kind}{k}" for kind in ("phase", "slice", "body", "rest") for k in numbers]
         most = max((len(phase.makes) for phase in layout.phases), default=0)
         parts_of_slices = [f"u{k + 1}" for k in range(most)]
-        self._namer = Namer([function, *numbered, *parts_of_slices, "over", "start", "stop", "body"])
+        self._namer = Namer([function, *numbered, *parts_of_slices, "over", "start", "stop", "body", "worker", "lock"])
         self._arrays = dict(inputs)
         self._inputs = inputs
         self._names = {name: self._namer.name(name) for name in inputs}
         self._functions: dict[str, None] = {}
+        self._ready: dict[str, None] = {}
         self._made: list[tuple[Part, ...]] = []
 
     def driver(self, title: str, checked: bool) -> Driver:
@@ -98,6 +99,8 @@ class _Writer:
         head = f"def {self._function}({star}{', '.join(self._names[name] for name in reads)}):"
         may_warn = any(part.may_warn for made in self._made for part in made)
         decorator = ['@np.errstate(all="ignore")'] if may_warn else []
+        if self._parts.planned:  # the workspaces are for one call at a time
+            body = ["with lock:", textwrap.indent("\n".join(body), "    ")]
         step = "\n".join([*decorator, head, textwrap.indent("\n".join(body), "    ")])
         threaded = self._layout.threads > 1
         pool = [f"THREADS = {self._layout.threads}", "pool = ThreadPoolExecutor(THREADS)"] if threaded else []
@@ -106,13 +109,21 @@ class _Writer:
         imports = [_IMPORTS_OF_THREADS.strip("\n")] if threaded else []
         math = ["import math"] if any("math." in text for text in self._functions) else []
         top = "\n".join([docstring, "", *math, *imports, "import numpy as np", *_limits(threaded), *pool])
-        source = "\n\n\n".join([top, *self._functions, over, step]) + "\n"
+        ready = ["\n".join(["lock = Lock()", *self._ready])] if self._parts.planned else []
+        source = "\n\n\n".join([top, *self._functions, *ready, over, step]) + "\n"
         return Driver(source, tuple(self._made), tuple(reads))
 
     def _add(self, phase: Phase, function: str, length: int = 0) -> Part:
         part = self._parts.part(phase, self._arrays, function, length)
         self._functions.update(dict.fromkeys(_definitions(part.text.source)))
+        if self._parts.planned:
+            one = f"{part.prepare}()" if part.prepare else function
+            self._ready[f"{function}s = [{one} for _ in range(THREADS)]"] = None
         return part
+
+    def _of_thread(self, function: str) -> str:
+        """A part, or where parts have workspaces, that of the thread at hand."""
+        return f"{function}s[worker]" if self._parts.planned else function
 
     def _name(self, made: str) -> str:
         if made not in self._names:
@@ -134,7 +145,8 @@ class _Writer:
         self._made.append((part,))
         self._arrays.update(zip(phase.makes, part.makes, strict=True))
         arguments = ", ".join(self._names[tensor.name] for tensor in part.reads)
-        return [f"{_listed(map(self._name, phase.makes))} = phase{k + 1}({arguments})"]
+        function = f"phase{k + 1}s[0]" if self._parts.planned else f"phase{k + 1}"
+        return [f"{_listed(map(self._name, phase.makes))} = {function}({arguments})"]
 
     def _loop(self, k: int, phase: Loop) -> list[str]:
         length = min(self._layout.lengths[k], phase.length)
@@ -148,7 +160,7 @@ class _Writer:
             self._arrays[one.name] = Array(shape if one.stacked else array.shape, array.dtype)
         lines += [
             *([""] if lines else []),
-            f"def slice{k + 1}(start, stop):",
+            f"def slice{k + 1}(start, stop{', worker' if self._layout.in_shares else ''}):",
             *(f"    {line}" for line in self._work(k, phase, length)),
             "",
         ]
@@ -166,7 +178,8 @@ class _Writer:
             self._names[taken[tensor.name].source] + _rows(taken[tensor.name].axes) for tensor in whole.reads
         )
         local = {one: f"u{j}" for j, one in enumerate(phase.makes, 1)}
-        choice = f"body{k + 1} if stop - start == {length} else rest{k + 1}" if rest else f"body{k + 1}"
+        body, other = self._of_thread(f"body{k + 1}"), self._of_thread(f"rest{k + 1}")
+        choice = f"{body} if stop - start == {length} else {other}" if rest else body
         return [
             f"body = {choice}",
             f"{_listed(local.values())} = body({arguments})",
@@ -266,6 +279,7 @@ _IMPORTS_OF_THREADS = """
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Lock
 """
 
 _LIMITS = """
@@ -317,7 +331,7 @@ def over(work, length, step):
     share = -(-len(starts) // THREADS)
 
     def some(k):
-        return [(start, work(start, min(start + step, length))) for start in starts[k * share : (k + 1) * share]]
+        return [(start, work(start, min(start + step, length), k)) for start in starts[k * share : (k + 1) * share]]
 
     with one_thread_each():
         others = [pool.submit(some, k) for k in range(1, THREADS)]

@@ -80,6 +80,7 @@ def write(
     function: str = "step",
     checked: bool = True,
     described: bool = True,
+    prepare: str = "prepare",
 ) -> Text:
     """The routine as a file.
 
@@ -87,7 +88,8 @@ def write(
     the nodes that a computed node comes from and that formulas may be written with, `structure` says what the
     function returns, `title` opens the docstring. A `checked` function takes its arrays by keyword and refuses
     other shapes than it was written for. What only runs need not be `described`: it has the same lines, without the
-    formulas, which cost as much as the rest of a compilation.
+    formulas, which cost as much as the rest of a compilation. Where memory is planned, the function comes out of
+    another, whose name is `prepare`.
     """
     writer = _Writer(routine, names, letters, describe, origins or {}, identifier(function))
     check = writer.check() if checked else []
@@ -99,7 +101,7 @@ def write(
     decorator = ['@np.errstate(all="ignore")\n'] if routine.may_warn else []
     code = "".join([*decorator, writer.signature(checked), "\n", textwrap.indent("\n".join(body), "    ")])
     if routine.prepared:
-        code = writer.prepared(code, ready=checked)
+        code = writer.prepared(code, prepare, ready=checked)
     docstring = f'"""{_escaped(writer.summary(title, structure, results))}"""'
     source = "\n\n\n".join([f"{docstring}\n\n{''.join(imports)}import numpy as np", *helpers, code]) + "\n"
     return Text(source, tuple(writer.formulas))
@@ -170,17 +172,17 @@ class _Writer:
         star = ["*"] if by_keyword and parameters else []
         return "\n".join(_filled(f"def {self._function}(", [*star, *parameters], "):"))
 
-    def prepared(self, code: str, ready: bool) -> str:
+    def prepared(self, code: str, prepare: str, ready: bool) -> str:
         """The function inside of another that makes the arrays that it works in."""
         lines = [
-            "def prepare():",
+            f"def {prepare}():",
             f'    """Make {self._function}, and the memory that it works in: one for each thread."""',
         ]
         if self._routine.space:
             lines.append(f"    space = workspace({self._routine.space})")
         lines += [f"    {statement(step, self._names.__getitem__)}" for step in self._routine.prepared]
         lines += ["", textwrap.indent(code, "    "), "", f"    return {self._function}"]
-        return "\n".join([*lines, *(["", "", f"{self._function} = prepare()"] if ready else [])])
+        return "\n".join([*lines, *(["", "", f"{self._function} = {prepare}()"] if ready else [])])
 
     def check(self) -> list[str]:
         """Lines that refuse other shapes: lengths are written into the code as numbers."""
