@@ -17,7 +17,9 @@ from einback.plan.views import is_view, relation_at
 
 __all__ = ["Choice", "choose_slices"]
 
-_OPERATIONS_A_BYTE = 8  # of a matrix product, in the time that one byte moves to memory or back
+_OPERATIONS_A_BYTE = 8  # of small matrix products, in the time that one byte moves to memory or back
+_OPERATIONS_OF_BLAS = 1  # of large ones, for each byte moved, up to which slices pay: BLAS has its own threads
+_OF_A_PATCH = 8  # bytes that move to memory in the time that one byte is gathered from windows
 _CACHE_BYTES = 1 << 20  # of one core, that no other shares
 _LEAST_BYTES = 1 << 23  # moved, from which it pays to wake threads
 _MOST = 256  # slices: what a call costs must not show
@@ -38,13 +40,14 @@ def choose_slices(plan: Plan, threads: int, cache_bytes: int = _CACHE_BYTES) -> 
     """
     nodes = [(step, node) for step in plan.steps for node in step.nodes]
     moved = sum(2 * step.nbytes for step, node in nodes if not _multiplies(node))
-    moved += sum(_patches(plan, node) * step.dtype.itemsize for step, node in nodes if _multiplies(node))
+    patches = sum(_patches(plan, node) * step.dtype.itemsize for step, node in nodes if _multiplies(node))
+    moved += _OF_A_PATCH * patches
     in_batches = sum(_product_flops(plan, node) for _, node in nodes if _batch(node))
     alone = sum(_product_flops(plan, node) for _, node in nodes if not _batch(node))
     work = moved + in_batches // _OPERATIONS_A_BYTE
     if work < _LEAST_BYTES:
         return Choice(1, "there is too little to do")
-    if work * _OPERATIONS_A_BYTE < alone:
+    if work * _OPERATIONS_OF_BLAS < alone:
         return Choice(1, "matrix products take most of the time")
     slices = max(threads, ceil(plan.peak_bytes / cache_bytes))
     slices = min(_MOST, ceil(slices / threads) * threads)

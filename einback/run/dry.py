@@ -97,8 +97,12 @@ class ShadowNumPy:
     def diagonal(self, x: Shadow, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Shadow:
         return x.diagonal(offset, axis1, axis2)
 
-    def einsum(self, pattern: str, x: Shadow) -> Shadow:
-        return x.of(np.einsum(pattern, x.view))  # a diagonal, to be written to
+    def einsum(self, pattern: str, x: Shadow, y: Shadow | None = None) -> Shadow:
+        if y is None:
+            return x.of(np.einsum(pattern, x.view))  # a diagonal, to be written to
+        terms, _, out = pattern.partition("->")
+        lengths = dict(zip(terms.replace(",", ""), (*x.shape, *y.shape), strict=True))
+        return self.empty([lengths[letter] for letter in out], self.result_type(x, y))
 
     # computations
 

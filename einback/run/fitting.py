@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from math import inf, log
+from math import inf, log, prod
 from typing import TypeVar
 
 from einback.errors import CompileError
 from einback.ir.nodes import Input, Node
 from einback.ir.walk import children, postorder
+from einback.plan.binding import Sizes, resolve
 from einback.plan.cost import elements
 from einback.plan.dtypes import DType
 from einback.plan.phases import Loop, Phase, Straight, split
@@ -39,6 +40,7 @@ _TRIALS = 8  # lengths of slices
 _SHORT = 2  # entries of the slices that show what a split saves
 _MULTIPLE = 8  # of which slices are, where they are longer than that
 _LEAST_SHARE = 0.5  # of the operations, for which slices are worth cutting
+_REPEATED = 0.5  # of what slices read and write of their own, what they may read or add up whole
 _ALIKE = 1.25  # ratio of operations that count as equal
 
 
@@ -71,6 +73,18 @@ class Fitted:
     def stride(self) -> int:
         """How far in sliced axes stand; slices of leading axes lie in one piece."""
         return sum(max(taken.axes) for loop in self.loops for taken in loop.takes if taken.axes)
+
+    def repeated(self, sizes: Sizes) -> float:
+        """The entries that each slice reads or adds up whole, over those that it reads and writes of its own."""
+        whole = own = 1
+        for k, phase in enumerate(self.layout.phases):
+            if isinstance(phase, Loop):
+                lengths = {**sizes, phase.symbol: self.layout.lengths[k]}
+                read = [(bool(taken.axes), resolve(taken.tensor.sizes, lengths)) for taken in phase.takes]
+                parts = zip(phase.makes, self.driver.parts[k][0].makes, strict=True)
+                for sliced, shape in (*read, *((one.stacked, array.shape) for one, array in parts)):
+                    own, whole = (own + prod(shape), whole) if sliced else (own, whole + prod(shape))
+        return whole / own
 
     def flops(self, k: int) -> int:
         """The operations of phase k; of a loop, of all its slices."""
@@ -116,7 +130,7 @@ def cut_for_threads(whole: Straight, target: Target, limit: float = inf) -> Fitt
         return start
     found = [one for one in _Search(target).threaded(start)
              if one.share >= _LEAST_SHARE and one.all_flops <= _ALIKE * start.all_flops
-             and one.needs.peak <= limit]  # fmt: skip
+             and one.needs.peak <= limit and one.repeated(target.parts.sizes) <= _REPEATED]  # fmt: skip
     return max(found, key=lambda one: (round(one.share, 1), -one.stride, one.share), default=start)
 
 
@@ -216,7 +230,10 @@ class _Search:
 
     def threaded(self, start: Fitted) -> Iterator[Fitted]:
         """The whole program split over each index, into the slices asked for."""
-        count = max(self._target.slices, self._target.threads)
+        for count in dict.fromkeys((max(self._target.slices, self._target.threads), self._target.threads)):
+            yield from self._in_slices(start, count)
+
+    def _in_slices(self, start: Fitted, count: int) -> Iterator[Fitted]:
         for pieces in self._pieces(start.layout.phases, 0, (inf,)):
             lengths = tuple(-(-phase.length // count) if isinstance(phase, Loop) else 0 for phase in pieces)
             yield self._tried(pieces, lengths)
