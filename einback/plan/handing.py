@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from math import inf
 
-import networkx as nx
-
 from einback.ir.nodes import Const, Input, Node
 from einback.ir.walk import children
 
@@ -27,6 +25,8 @@ def kept(
     operations: Callable[[Node], float],
 ) -> set[Node]:
     """The nodes among `keepable` to keep, so that `wanted` can be had from these, from inputs and from `given`."""
+    import networkx as nx  # only programs in slices need it
+
     graph = nx.DiGraph()
     waiting = [node for node in wanted if node in keepable]
     for node in waiting:
