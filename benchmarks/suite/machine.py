@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["described", "environment"]
+__all__ = ["cores", "described", "environment"]
 
 LIBRARIES = ("einback", "numpy", "opt_einsum", "jax", "torch", "autograd")
 
@@ -22,11 +22,15 @@ def environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
 
 
+def cores() -> int:
+    """The cores that the process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def described() -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = [f"{name} {version}" for name in LIBRARIES if (version := _version(name))]
-    return (f"{date.today()}, {_processor()}, {cores} cores, {platform.system()}, Python {platform.python_version()}, "
-            f"{_blas()}; {', '.join(versions)}")  # fmt: skip
+    return (f"{date.today()}, {_processor()}, {cores()} cores, {platform.system()}, "
+            f"Python {platform.python_version()}, {_blas()}; {', '.join(versions)}")  # fmt: skip
 
 
 def _blas() -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 import einback as eb
 from suite.libraries import value_and_gradients
+from suite.machine import cores
 from suite.workload import Arrays, Case, Step, Workload
 
 __all__ = ["CAUSAL", "PLAIN"]
@@ -56,7 +57,7 @@ def gradients(causal: bool) -> Step:
         S[b,h,q,k] = {scores}
         value      = softmax[k](S[b,h,q,k]) V[b,h,k,d] G[b,h,q,d]
     """)
-    compiled = eb.compile({"value": p["value"], **eb.grad(p["value"], {key: p[key] for key in "QKV"})})
+    compiled = eb.compile({"value": p["value"], **eb.grad(p["value"], {key: p[key] for key in "QKV"})}, threads=cores())
     names = "QKVG"
     return lambda a: compiled({key: a[key] for key in names})
 

@@ -8,6 +8,7 @@ import numpy as np
 
 import einback as eb
 from suite.libraries import value_and_gradients
+from suite.machine import cores
 from suite.workload import Arrays, Case, Step, Workload
 
 __all__ = ["GRADIENTS"]
@@ -53,7 +54,7 @@ def gradients(**_: int) -> Step:
         value      = relu(y[n,o,i,j]) G[n,o,i,j]
     """)
     wrt = {key: p[key] for key in ("x", "K", "b")}
-    return eb.compile({"value": p["value"], **eb.grad(p["value"], wrt)})
+    return eb.compile({"value": p["value"], **eb.grad(p["value"], wrt)}, threads=cores())
 
 
 def jax_loss(lib: Any, a: Arrays) -> Any:

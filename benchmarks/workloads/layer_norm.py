@@ -8,6 +8,7 @@ import numpy as np
 
 import einback as eb
 from suite.libraries import value_and_gradients
+from suite.machine import cores
 from suite.workload import Arrays, Case, Step, Workload
 
 __all__ = ["GRADIENTS"]
@@ -46,7 +47,7 @@ def gradients(**_: int) -> Step:
         value  = R[n,k] (C[n,k] / sqrt(v[n] + {EPS}) g[k] + b[k])
     """)
     wrt = {key: p[key] for key in ("H", "g", "b")}
-    return eb.compile({"value": p["value"], **eb.grad(p["value"], wrt)})
+    return eb.compile({"value": p["value"], **eb.grad(p["value"], wrt)}, threads=cores())
 
 
 GRADIENTS = Workload(

@@ -9,6 +9,7 @@ import numpy as np
 
 import einback as eb
 from suite.libraries import products, value_and_gradients
+from suite.machine import cores
 from suite.workload import Arrays, Case, Step, Workload
 
 __all__ = ["GRADIENTS", "PRODUCTS", "TINY"]
@@ -89,7 +90,7 @@ def declared(layers: int, smooth: bool = False) -> tuple[eb.Tensor, dict[str, eb
 
 def gradients(layers: int) -> Step:
     value, wrt = declared(layers)
-    return eb.compile({"value": value, **eb.grad(value, wrt)})
+    return eb.compile({"value": value, **eb.grad(value, wrt)}, threads=cores())
 
 
 def _peers(layers: int) -> dict[str, Any]:
@@ -150,7 +151,7 @@ def hessian_product(**_: int) -> Step:
     v = {key: eb.tensor(f"v_{key}[{','.join(map(str, one.shape))}]") for key, one in wrt.items()}
     slopes = eb.grad(value, wrt)
     along = {wrt[key]: v[key] for key in wrt}
-    return eb.compile({key: eb.jvp(slope, along) for key, slope in slopes.items()})
+    return eb.compile({key: eb.jvp(slope, along) for key, slope in slopes.items()}, threads=cores())
 
 
 PRODUCTS = Workload(

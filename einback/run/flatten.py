@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from types import EllipsisType
 
 import numpy as np
@@ -45,12 +46,7 @@ from einback.run.steps import (
 __all__ = ["Flattened"]
 
 _SHORT = 4096  # entries that BLAS may sum up one after the other, as NumPy's pairwise sums do in blocks
-_REDUCES = {
-    "sum": "np.add.reduce",
-    "max": "np.maximum.reduce",
-    "min": "np.minimum.reduce",
-    "prod": "np.multiply.reduce",
-}
+_SMALL = 4096  # entries of a result
 
 
 class Flattened(Arrays):
@@ -240,6 +236,8 @@ class Flattened(Arrays):
         return kind is not None and kind.is_array and self._write(operand, view, kind)
 
     def _elementwise(self, function: str, args: Sequence[Expr], out: Expr, kind: Kind | None, fresh: bool) -> bool:
+        if function == "np.multiply" and fresh and self._outer(args, out, kind):
+            return True
         placed: list[Expr] = []
         for arg in args:
             free = fresh and out not in placed and not is_view(arg) and kind_of(arg, self.kinds) == kind
@@ -263,6 +261,22 @@ class Flattened(Arrays):
             self._statements.append(Fill(out, self._operand(first)))
         keywords = (("where", self._operand(where)),)
         self._statements.append(Run(Call("np.copyto", (out, self._operand(other)), keywords)))
+        return True
+
+    def _outer(self, args: Sequence[Expr], out: Expr, kind: Kind | None) -> bool:
+        """A small outer product as a product of matrices, which costs a third of what broadcasting does."""
+        if kind is None or len(kind.shape) != 2 or prod(kind.shape) > _SMALL or not isinstance(out, Ref):
+            return False
+        column, row = args
+        first, second = (kind_of(arg, self.kinds) for arg in args)
+        if first is None or second is None or {first.dtype, second.dtype} != {kind.dtype} or not _is_blas(kind.dtype):
+            return False
+        n, m = kind.shape
+        if first.shape != (n, 1) or second.shape not in ((m,), (1, m)) or not (is_view(column) and is_view(row)):
+            return False
+        left, right = self._operand(column), self._operand(row)
+        right = right if len(second.shape) == 2 else Index(right, (None, slice(None)))
+        self._statements.append(Into("dot", (left, right), out))
         return True
 
     def _is_array(self, expr: Expr, out: Expr) -> bool:
@@ -305,7 +319,7 @@ class Flattened(Arrays):
         dtype = words.get("dtype", Template("None", ()))
         along = axis if "axis" in words else Template("None", ())
         initial = (("", Literal(False)), ("", words["initial"])) if "initial" in words else ()
-        self._statements.append(Into(_REDUCES[expr.name], (operand, along, dtype), out, initial))
+        self._statements.append(Into(REDUCTIONS[expr.name], (operand, along, dtype), out, initial))
         return True
 
     def _summed_by_blas(self, operand: Expr, inner: Kind, axis: Expr, out: Expr, kind: Kind | None) -> bool:

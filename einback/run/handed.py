@@ -1,11 +1,17 @@
-"""Results: arrays that are new at each call, in C order, and share memory with nothing."""
+"""Results: arrays that are new at each call, in C order, and share memory with nothing.
+
+Large ones are made anew only where the caller still holds those of earlier calls: the pages of new memory cost more
+than the arithmetic that fills them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from math import prod
 
 import numpy as np
 
+from einback.plan.dtypes import DType
 from einback.run.arrays import base_of, is_view
 from einback.run.flatten import Flattened
 from einback.run.kinds import as_operator, ufunc
@@ -23,12 +29,15 @@ from einback.run.steps import (
     Run,
     Sliced,
     Statement,
+    Template,
     Transposed,
     changed,
     refs,
 )
 
 __all__ = ["Handed"]
+
+_LARGE, _HUGE = 1 << 17, 1 << 26  # bytes of arrays that are given out again; larger ones are not kept between calls
 
 
 class Handed:
@@ -39,6 +48,8 @@ class Handed:
         self._natural: set[int] = set()  # arrays that NumPy's functions make, in an order that is seen to at the end
         self.fresh: dict[int, list[Statement]] = {}
         self.results: list[Expr] = []
+        self.prepared: list[Statement] = []
+        self.helpers: tuple[str, ...] = ()
         whole = self._written_whole()
         first = whole & self._elementwise_first()
         for result in flat.results:
@@ -51,10 +62,10 @@ class Handed:
                 continue
             assert isinstance(kind.dtype, np.dtype)
             empty = tuple(kind.shape[k] for k in axes) if axes else kind.shape
-            made = Call("np.empty", (Literal(empty), DTypeName(kind.dtype)))
+            made = self._created(empty, kind.dtype)
             if not axes:
                 self.fresh[root] = [Assign(self._name(root), made)]
-                natural = root in first and result is not view
+                natural = root in first and result is not view and isinstance(made, Call)
                 self.results.append(result if natural else view)
                 self._natural |= {self._name(root)} if natural or (root in first and len(kind.shape) == 1) else set()
             elif root in whole:
@@ -65,6 +76,16 @@ class Handed:
             else:
                 self.results.append(self._copied(result))
 
+    def _created(self, shape: tuple[int, ...], dtype: DType) -> Expr:
+        """A new array, or one of an earlier call that nobody holds any more."""
+        kind = Literal(shape), DTypeName(dtype)
+        if not _LARGE <= prod(shape) * dtype.itemsize <= _HUGE:
+            return Call("np.empty", kind)
+        maker = self._flat.register(Kind((), object))
+        self.prepared.append(Assign(maker, Call("results", kind)))
+        self.helpers = (_RESULTS,)
+        return Template("{0}()", (Ref(maker),))
+
     def made(self, array: int, writing: list[Statement]) -> list[Statement]:
         """The statements that create a result and first write into it; one, where it is NumPy's own result."""
         creation = self.fresh[array]
@@ -73,6 +94,8 @@ class Handed:
                 kind = self._flat.kinds[root]
                 assert isinstance(kind.dtype, np.dtype)
                 return [Assign(root, Call("np.zeros", (Literal(kind.shape), DTypeName(kind.dtype))))]
+            case [Assign(_, Template()), *_], _:
+                pass
             case [Assign(root)], [Into("dot", (left, right), Ref(target))] if target == root:
                 return [Assign(root, Method(left, "dot", (right,)))]
             case [Assign(root)], [Into(function, args, Ref(target), ())] if target == root and root in self._natural:
@@ -130,3 +153,28 @@ def _order_of(result: Expr) -> tuple[Ref | None, tuple[int, ...]]:
             return array, axes
         case _:
             return None, ()
+
+
+_RESULTS = '''
+def results(shape, dtype):
+    """Makes arrays: an earlier one again, where nobody holds it any more."""
+    kept = [np.empty(shape, dtype)]
+
+    def held():
+        return [sys.getrefcount(array) for array in kept]
+
+    counts = getattr(sys, "_is_gil_enabled", lambda: True)()  # else they are not exact
+    alone = held()[0] if counts else -1
+
+    def new():
+        for k, count in enumerate(held()):
+            found = kept[k]
+            if count == alone and found.shape == shape and found.dtype == dtype and found.flags.writeable:
+                return found
+        made = np.empty(shape, dtype)
+        if len(kept) < 2:
+            kept.append(made)
+        return made
+
+    return new
+'''

@@ -27,7 +27,12 @@ OPERATORS = {
     "==": "np.equal",
     "!=": "np.not_equal",
 }
-REDUCTIONS = ("sum", "max", "min", "prod")
+REDUCTIONS = {
+    "sum": "np.add.reduce",
+    "max": "np.maximum.reduce",
+    "min": "np.minimum.reduce",
+    "prod": "np.multiply.reduce",
+}
 
 
 def ufunc(function: str) -> np.ufunc | None:

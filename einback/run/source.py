@@ -97,7 +97,7 @@ def write(
     helpers = [text.strip("\n") for text in routine.helpers]
     if routine.space:
         helpers.append(_WORKSPACE.strip("\n"))
-    imports = ["import math\n"] if any("math." in text for text in helpers) else []
+    imports = [f"import {module}\n" for module in ("math", "sys") if any(f"{module}." in text for text in helpers)]
     decorator = ['@np.errstate(all="ignore")\n'] if routine.may_warn else []
     code = "".join([*decorator, writer.signature(checked), "\n", textwrap.indent("\n".join(body), "    ")])
     if routine.prepared:
@@ -131,7 +131,9 @@ class _Writer:
         helpers = [name for scalar in TABLE.values() for name in _DEFINED.findall(scalar.helper)]
         helpers += [name for text in routine.helpers for name in _DEFINED.findall(text)]
         defined = [name for text in routine.helpers for name in _DEFINED.findall(text)]
-        self._namer = Namer([*helpers, *defined, "logsumexp", "peak", "prepare", "space", "workspace", function])
+        self._namer = Namer(
+            [*helpers, *defined, "logsumexp", "peak", "prepare", "results", "space", "sys", "workspace", function]
+        )
         self._routine, self._describe, self._function, self._origins = routine, describe, function, origins
         self._names = {p.register: self._namer.name(p.tensor.name) for p in routine.parameters}
         self._given: dict[Node, str] = {p.tensor: self._names[p.register] for p in routine.parameters}
@@ -159,6 +161,8 @@ class _Writer:
                 return self._namer.name(f"{self._names[base]}_T")
             case Assign(_, Call("np.array")):
                 return self._namer.number("c")
+            case Assign(_, Call("results")):
+                return self._namer.number("new_")
             case Assign(_, Call("np.ones")):
                 return self._namer.number("ones_")
             case Assign(_, value) if is_view(value) and (seen := base_of(value)) is not None and seen in self._names:

@@ -73,6 +73,7 @@ class _Workspace:
         self.pinned.update(statement.target for statement in flat.constants if isinstance(statement, Assign))
         blocks = self._without_constants()
         handed = Handed(flat, self._name, self.pinned)
+        self.prepared += handed.prepared
         space = self._slots(blocks, handed.fresh)
         settled: list[Block] = []
         created: set[int] = set()
@@ -93,6 +94,7 @@ class _Workspace:
             results=tuple(self._view(result) for result in handed.results),
             registers=tuple(flat.registers),
             kinds=flat.kinds,
+            helpers=(*self.given.helpers, *handed.helpers),
             prepared=tuple(self.prepared),
             space=space,
         )

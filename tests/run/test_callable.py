@@ -216,3 +216,26 @@ def test_an_array_overwritten_in_another_layout_is_still_given_in_order() -> Non
     program = Compiled([einsum([turned, other], ["mn", "mn"], "mn"), other], [A, B, C, x], structure=[0, 1])
     for result in program(A=np.ones((2, 3)), B=np.ones((3, 4)), C=np.ones((4, 2)), x=np.ones(2)):
         assert result.flags.c_contiguous
+
+
+def test_large_results_are_given_out_again_only_when_nobody_holds_them() -> None:
+    A = Input("A", ("n", "n"), ())
+    program = Compiled([einsum([A, A], ["ij", "jk"], "ik")], [A])
+    arrays = {"A": np.random.default_rng(0).normal(size=(200, 200))}
+    want = arrays["A"] @ arrays["A"]
+    place = program(arrays).ctypes.data
+    assert program(arrays).ctypes.data == place  # the first was dropped
+    held = [program(arrays) for _ in range(5)]
+    assert len({array.ctypes.data for array in held}) == 5
+    row = held[0][3]
+    seen = memoryview(held[1])
+    del held
+    for _ in range(5):
+        again = program({"A": 2 * arrays["A"]})
+        np.testing.assert_allclose(again, 4 * want)
+    np.testing.assert_allclose(row, want[3])  # a view keeps its array
+    np.testing.assert_allclose(np.asarray(seen), want)
+    changed = program(arrays)
+    changed.flags.writeable = False
+    del changed, again
+    np.testing.assert_allclose(program(arrays), want)

@@ -76,7 +76,7 @@ def test_diagonals_are_written(spec: str, pattern: str) -> None:
         ("a,a->", ["t1 = T0 @ T1"]),
         ("ab,ab->", ["t1 = np.vdot(T0, T1)"]),
         ("ab,ab->a", ["t1 = np.empty((2,), np.float64)", "np.vecdot(T0, T1, t1)"]),
-        ("a,b->ab", ["t1 = np.empty((2, 3), np.float64)", "np.multiply(T0[:, None], T1, t1)"]),
+        ("a,b->ab", ["t1 = T0[:, None].dot(T1[None, :])"]),
         ("ab,b->ab", ["t1 = T0 * T1"]),
         ("ab,a->ab", ["t1 = T0 * T1[:, None]"]),
         ("abc,cd->abd", ["t1 = np.empty((2, 3, 5), np.float64)", "T0.reshape(6, 4).dot(T1, t1.reshape(6, 5))"]),
@@ -115,7 +115,7 @@ def test_a_diagonal_of_a_product_whose_axes_were_turned() -> None:
 def test_an_axis_of_length_one_is_no_contraction() -> None:
     tensors = [Input("x", ("n", 1), ()), Input("y", (1, "m"), ())]
     program = Compiled([einsum(tensors, ["nk", "km"], "nm")], tensors)
-    assert "    np.multiply(x[:, 0, None], y[0], t1)\n" in program.source(n=3, m=4)
+    assert "    t1 = x[:, 0, None].dot(y[0][None, :])\n" in program.source(n=3, m=4)
     given = np.ones((3, 1)), np.arange(4.0)[None]
     np.testing.assert_array_equal(program(x=given[0], y=given[1]), given[0] @ given[1])
 
