@@ -9,6 +9,7 @@ it reads. (Picard & Queyranne's closure problem; for training of networks, Kumar
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from importlib import import_module
 from math import inf
 
 from einback.ir.nodes import Const, Input, Node
@@ -25,8 +26,7 @@ def kept(
     operations: Callable[[Node], float],
 ) -> set[Node]:
     """The nodes among `keepable` to keep, so that `wanted` can be had from these, from inputs and from `given`."""
-    import networkx as nx  # only programs in slices need it
-
+    nx = import_module("networkx")  # only programs in slices need it
     graph = nx.DiGraph()
     waiting = [node for node in wanted if node in keepable]
     for node in waiting:

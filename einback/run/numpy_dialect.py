@@ -160,7 +160,7 @@ def _items(items: Sequence[slice | int | EllipsisType | None]) -> str:
 def _number(value: int | float | str | tuple[int, ...]) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return "np.nan" if math.isnan(value) else "np.inf" if value > 0 else "-np.inf"
-    return repr(value)
+    return repr(value).replace("e+", "e")
 
 
 def _bare(text: str) -> str:
