@@ -10,6 +10,7 @@ import pytest
 from einback.errors import ArrayError, CompileError
 from einback.ir.build import add, broadcast, const, einsum, fill, ones, scale, size_of
 from einback.ir.nodes import Input, Map
+from einback.run import pool
 from einback.run.callable import Compiled
 from tests.interpreter import evaluate
 from tests.run.models import INPUTS, V, W, X, batch, network, step
@@ -239,3 +240,21 @@ def test_large_results_are_given_out_again_only_when_nobody_holds_them() -> None
     changed.flags.writeable = False
     del changed, again
     np.testing.assert_allclose(program(arrays), want)
+
+
+def test_idle_workspaces_are_given_back_when_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    A = Input("A", ("n", "n"), ())
+    arrays = {"A": np.ones((200, 200))}  # 320,000 bytes
+
+    def program(k: int) -> Compiled:
+        return Compiled([einsum([Map("exp", (scale(A, k),)), A], ["ij", "jk"], "ik")], [A])
+
+    monkeypatch.setattr(pool, "KEPT_BYTES", 3_500_000)
+    programs = [program(k) for k in range(1, 8)]
+    for one in programs:
+        one(arrays)
+    kept = [len(next(iter(one._made.values())).steps._idle) for one in programs]
+    assert kept[-1] == 1
+    assert 1 <= sum(kept) < len(programs)
+    for k, one in enumerate(programs, 1):
+        np.testing.assert_allclose(one(arrays), np.full((200, 200), 200 * np.exp(k)))
