@@ -107,8 +107,8 @@ class _Writer:
         over = (_OVER if not threaded else _OVER_SHARES if self._layout.in_shares else _OVER_THREADS).strip("\n")
         docstring = '"""' + self._summary(title, reads).replace("\\", "\\\\") + '"""'
         imports = [_IMPORTS_OF_THREADS.strip("\n")] if threaded else []
-        math = ["import math"] if any("math." in text for text in self._functions) else []
-        top = "\n".join([docstring, "", *math, *imports, "import numpy as np", *_limits(threaded), *pool])
+        modules = [f"import {one}" for one in ("math", "sys") if any(f"{one}." in text for text in self._functions)]
+        top = "\n".join([docstring, "", *modules, *imports, "import numpy as np", *_limits(threaded), *pool])
         ready = ["\n".join(["lock = Lock()", *self._ready])] if self._parts.planned else []
         source = "\n\n\n".join([top, *self._functions, *ready, over, step]) + "\n"
         return Driver(source, tuple(self._made), tuple(reads))

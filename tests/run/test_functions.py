@@ -102,7 +102,7 @@ def test_analytic_rows_take_a_complex_step(fn: str) -> None:
         (
             Reduce("logsumexp", X, (0, 1)),
             [
-                "u1 = np.fmin(X.max(initial=-1.7976931348623157e+308), 1.7976931348623157e+308)",
+                "u1 = np.fmin(X.max(initial=-1.7976931348623157e308), 1.7976931348623157e308)",
                 "np.subtract(X, u1, u3)",
                 "np.exp(u3, u3)",
                 "u2 = u3.sum()",
