@@ -58,8 +58,8 @@ class Arrays:
     def layout(self, expr: Expr) -> Layout | None:
         """How a view lies in memory; what comes from a call is not known to lie in any order."""
         match expr:
-            case Ref(register) if register in self.views:
-                return self.layout(self.views[register])
+            case Ref(register) if (array := self.array(register)) in self.views:  # also what took such an array over
+                return self.layout(self.views[array])
             case Ref(register):
                 kind = self.kinds.get(register)
                 root = self.root(register)
