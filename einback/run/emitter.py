@@ -15,6 +15,7 @@ import numpy as np
 
 from einback.ir.nodes import Node
 from einback.plan.dtypes import DType
+from einback.run.kinds import ufunc
 from einback.run.steps import (
     Assign,
     Block,
@@ -236,4 +237,4 @@ def _is_call(expr: Expr, function: str) -> bool:
 
 
 def _is_ufunc(expr: Expr) -> bool:
-    return isinstance(expr, Call) and isinstance(getattr(np, expr.function.removeprefix("np."), None), np.ufunc)
+    return isinstance(expr, Call) and ufunc(expr.function) is not None

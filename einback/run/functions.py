@@ -14,6 +14,7 @@ from einback.rules.scalar import row
 from einback.run.casting import cast, conformed, literal, promoted, typed
 from einback.run.elementwise import combine
 from einback.run.emitter import Emitter
+from einback.run.kinds import ufunc
 from einback.run.steps import Call, Expr, Infix, Literal, Ref, refs
 from einback.run.templates import spelled
 from einback.run.values import Value
@@ -72,8 +73,7 @@ def _spelled(emitter: Emitter, spelling: str, values: Sequence[Value], dtype: DT
 
 def _argument(emitter: Emitter, value: Value, function: str, dtype: DType) -> Value:
     """A pending argument gets a name if the function can then overwrite it."""
-    is_ufunc = isinstance(getattr(np, function.removeprefix("np."), None), np.ufunc)
-    if is_ufunc and value.shape and value.dtype == dtype:
+    if ufunc(function) is not None and value.shape and value.dtype == dtype:
         return emitter.settled(value)
     return emitter.inline(value)
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-import numpy as np
-
 from einback.run.emitter import Emitter
+from einback.run.kinds import ufunc
 from einback.run.steps import Call, Expr, Infix, Literal, Negative, Ref, parts
 from einback.run.values import Term
 
@@ -53,9 +52,7 @@ def _is_elementwise(emitter: Emitter, expr: Expr, shape: tuple[int, ...]) -> boo
                 stack.extend(parts(part))
             case Negative():
                 stack.extend(parts(part))
-            case Call(function, keywords=()) if (
-                isinstance(getattr(np, function.removeprefix("np."), None), np.ufunc) and function != "np.vecdot"
-            ):
+            case Call(function, keywords=()) if ufunc(function) is not None and function != "np.vecdot":
                 stack.extend(parts(part))
             case _:
                 return False
