@@ -6,7 +6,6 @@ from einback.run.kinds import kind_of
 from einback.run.layout import Layout, row_major
 from einback.run.steps import (
     Call,
-    DTypeName,
     Expr,
     Index,
     Kind,
@@ -16,10 +15,9 @@ from einback.run.steps import (
     Register,
     Routine,
     Transposed,
-    refs,
 )
 
-__all__ = ["Arrays", "base_of", "is_view"]
+__all__ = ["Arrays"]
 
 
 class Arrays:
@@ -86,24 +84,3 @@ class Arrays:
                 if inner and isinstance(p, Literal) and isinstance(q, Literal):
                     return inner.diagonal(int(p.value), int(q.value))  # type: ignore[arg-type]
         return None
-
-
-def is_view(expr: Expr) -> bool:
-    """Whether an expression computes nothing."""
-    while True:
-        match expr:
-            case Ref() | Literal() | DTypeName():
-                return True
-            case Index() | Transposed() | Method(name="diagonal" | "reshape"):
-                expr = expr.operand
-            case Call("np.broadcast_to" | "windows", (operand, *_)):
-                expr = operand
-            case Call("np.einsum", (_, operand)):
-                expr = operand
-            case _:
-                return False
-
-
-def base_of(expr: Expr) -> int | None:
-    """The register that a view is of."""
-    return next(refs(expr), None)

@@ -17,10 +17,10 @@ from einback.errors import CompileError
 from einback.ir.nodes import Einsum, Node
 from einback.plan.dtypes import DType
 from einback.rules.scalar import TABLE
-from einback.run.arrays import base_of, is_view
 from einback.run.names import Namer, identifier
 from einback.run.numpy_dialect import expression, statement
 from einback.run.steps import Assign, Block, Call, Ref, Routine, Sliced, Statement, Transposed
+from einback.run.views import base_of, is_view
 
 __all__ = ["Describe", "Result", "Structure", "Text", "leaves", "rendered", "write"]
 

@@ -13,7 +13,8 @@ from math import prod
 from types import EllipsisType
 
 from einback.plan.dtypes import DType
-from einback.run.steps import Call, Expr, Index, Literal, Method, Ref, Transposed, refs
+from einback.run.steps import Call, Expr, Index, Literal, Method, Transposed, refs
+from einback.run.views import is_view
 
 __all__ = [
     "Labels",
@@ -61,15 +62,7 @@ class Value:
     @property
     def named(self) -> bool:
         """Whether reading the value computes nothing: it is a name, a number, or a view of one."""
-        expr = self.expr
-        while True:
-            match expr:
-                case Index() | Transposed() | Method(name="diagonal" | "reshape"):
-                    expr = expr.operand
-                case Call(function="np.broadcast_to" | "windows"):
-                    expr = expr.args[0]
-                case _:
-                    return isinstance(expr, Ref | Literal)
+        return is_view(self.expr)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from math import prod
 
 import numpy as np
 
-from einback.run.arrays import base_of, is_view
 from einback.run.flatten import Flattened
 from einback.run.handed import Handed
 from einback.run.kinds import kind_of, ufunc
@@ -46,6 +45,7 @@ from einback.run.steps import (
     mapped,
     reads,
 )
+from einback.run.views import base_of, is_view
 
 __all__ = ["settled"]
 
