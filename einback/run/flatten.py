@@ -16,7 +16,7 @@ from types import EllipsisType
 import numpy as np
 
 from einback.plan.dtypes import DType
-from einback.run.arrays import Arrays, base_of, is_view
+from einback.run.arrays import Arrays
 from einback.run.kinds import OPERATORS, REDUCTIONS, kind_of, ufunc
 from einback.run.layout import Layout, row_major
 from einback.run.steps import (
@@ -25,7 +25,6 @@ from einback.run.steps import (
     DTypeName,
     Expr,
     Fill,
-    Free,
     Index,
     Infix,
     Into,
@@ -42,6 +41,7 @@ from einback.run.steps import (
     Transposed,
     refs,
 )
+from einback.run.views import base_of, is_view
 
 __all__ = ["Flattened"]
 
@@ -61,8 +61,7 @@ class Flattened(Arrays):
         self.constants: list[Statement] = []
         self._statements: list[Statement] = []
         self.blocks: list[tuple[Statement, ...]] = []
-        for number, block in enumerate(routine.blocks):
-            self._block = number
+        for block in routine.blocks:
             for statement in block.statements:
                 self._flatten(statement)
             self.blocks.append(tuple(self._statements))
@@ -89,8 +88,6 @@ class Flattened(Arrays):
                 self.written[statement.target] = None
                 right = self._operand(statement.right)
                 self._statements.append(replace(statement, right=right, fresh=False))
-            case Free():
-                self._statements.append(statement)
             case _:
                 self._statements.append(statement)
 
@@ -298,10 +295,7 @@ class Flattened(Arrays):
     def _layout_of_target(self, out: Expr) -> Layout | None:
         """The layout of what is about to be written."""
         match out:
-            case Ref(register):
-                kind = self.kinds.get(register)
-                return row_major(kind.shape) if kind is not None else None
-            case Method(_, "reshape"):
+            case Ref() | Method(_, "reshape"):
                 kind = kind_of(out, self.kinds)
                 return row_major(kind.shape) if kind is not None else None
             case _:
@@ -312,14 +306,13 @@ class Flattened(Arrays):
         if not words.keys() <= {"axis", "dtype", "initial"} or expr.args:
             return False
         operand = self._operand(expr.operand)
-        axis = words.get("axis", Literal("None"))
+        axis = words.get("axis", Template("None", ()))
         inner = kind_of(operand, self.kinds)
         if expr.name == "sum" and inner is not None and self._summed_by_blas(operand, inner, axis, out, kind):
             return True
         dtype = words.get("dtype", Template("None", ()))
-        along = axis if "axis" in words else Template("None", ())
         initial = (("", Literal(False)), ("", words["initial"])) if "initial" in words else ()
-        self._statements.append(Into(REDUCTIONS[expr.name], (operand, along, dtype), out, initial))
+        self._statements.append(Into(REDUCTIONS[expr.name], (operand, axis, dtype), out, initial))
         return True
 
     def _summed_by_blas(self, operand: Expr, inner: Kind, axis: Expr, out: Expr, kind: Kind | None) -> bool:

@@ -12,7 +12,6 @@ from math import prod
 import numpy as np
 
 from einback.plan.dtypes import DType
-from einback.run.arrays import base_of, is_view
 from einback.run.flatten import Flattened
 from einback.run.kinds import as_operator, ufunc
 from einback.run.steps import (
@@ -34,6 +33,7 @@ from einback.run.steps import (
     changed,
     refs,
 )
+from einback.run.views import base_of, is_view
 
 __all__ = ["Handed"]
 
@@ -110,11 +110,8 @@ class Handed:
                 return Method(result, "copy")
             case Call("np.ascontiguousarray", (operand,)) if is_view(operand):
                 base = base_of(operand)
-                return (
-                    Method(operand, "copy")
-                    if base is not None and self._flat.root(base) in self._flat.written
-                    else result
-                )
+                inside = base is not None and self._flat.root(base) in self._flat.written
+                return Method(operand, "copy") if inside else result
             case _:
                 return result
 
