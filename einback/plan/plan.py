@@ -61,7 +61,6 @@ class Plan:
     dtypes: Mapping[Node, DType]
     numbers: Mapping[Node, Number]
     input_bytes: int
-    result_bytes: int
     space: int = 0  # bytes of the workspace, once the program is lowered
 
     @property
@@ -76,7 +75,10 @@ class Plan:
     def peak_bytes(self) -> int:
         """The most bytes alive at one time, inputs not counted: a workspace outlives the call, and results join it."""
         alive = max((step.live for step in self.steps), default=0)
-        return max(alive, self.space + self.result_bytes) if self.space else alive
+        if not self.space:
+            return alive
+        roots = [root for root in dict.fromkeys(self.roots) if root in self.dtypes]
+        return max(alive, self.space + sum(_nbytes(root, self.dtypes[root], self.sizes) for root in roots))
 
     def described(self, formulas: Sequence[str]) -> Plan:
         """The plan with other formulas, one a step; a step that solves says so."""
@@ -142,8 +144,7 @@ def make_plan(
         for nodes, live in zip(groups, memory_profile(groups, memory), strict=True)
     )
     input_bytes = sum(memory.nbytes[node] for node in order if isinstance(node, Input))
-    result_bytes = sum(_nbytes(root, dtypes[root], sizes) for root in dict.fromkeys(new) if root in dtypes)
-    return Plan(new, steps, image, base, sizes, dtypes, numbers, input_bytes, result_bytes)
+    return Plan(new, steps, image, base, sizes, dtypes, numbers, input_bytes)
 
 
 def _step(nodes: tuple[Node, ...], live: int, first_pass: Collection[Node], memory: Memory, sizes: Sizes) -> PlanStep:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -241,11 +241,11 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType], ord
         _wanted(like, node, dtypes) or dtype
         for like, node, dtype in zip(program.likes, program.declared, declared, strict=True)
     ]
-    planned = partial(
-        make_plan, program.roots, sizes=sizes, arrays=dtypes, forward=program.forward, named=program.names
-    )
     cut = runs_in_slices(program.memory_limit, program.threads, dtypes)
-    slices = choose_slices(planned(), program.threads or 1).slices if cut and program.memory_limit is None else 0
+    plan = None
+    if program.memory_limit is None:
+        plan = make_plan(program.roots, sizes=sizes, arrays=dtypes, forward=program.forward, named=program.names)
+    slices = choose_slices(plan, program.threads or 1).slices if cut and plan is not None else 0
     if cut and slices != 1:
         return specialise_in_slices(
             program.roots,
@@ -260,7 +260,7 @@ def _specialise(program: Program, sizes: Sizes, dtypes: Mapping[str, DType], ord
             slices=slices,
             wording=Wording(program.names, program.letters, program.describe, program.title, program.function),
         )
-    plan = planned()
+    assert plan is not None  # a program under a limit is cut in any case
     routine = settled(lower(plan, program.inputs, dtypes, wanted))
     plan = replace(plan, space=routine.space)
     results = [Result(resolve(root.shape, sizes), dtype) for root, dtype in zip(plan.roots, wanted, strict=True)]

@@ -19,8 +19,7 @@ class Steps:
     """
 
     _lock: ClassVar = threading.Lock()
-    _made: ClassVar[WeakValueDictionary[int, Steps]] = WeakValueDictionary()  # in the order in which they prepared
-    _count: ClassVar = 0
+    _made: ClassVar[WeakValueDictionary[int, Steps]] = WeakValueDictionary()  # by id, the latest to prepare last
 
     def __init__(
         self, prepare: Callable[[], Callable[..., Any]], nbytes: int, ready: Iterable[Callable[..., Any]] = ()
@@ -42,8 +41,8 @@ class Steps:
     def _prepared(self) -> Callable[..., Any]:
         if self._nbytes and self._kept:
             with Steps._lock:
-                Steps._count += 1
-                Steps._made[Steps._count] = self
+                Steps._made.pop(id(self), None)
+                Steps._made[id(self)] = self  # the latest
                 total = 0
                 for steps in reversed([*Steps._made.values()]):
                     total += steps._nbytes * max(1, len(steps._idle))
