@@ -8,11 +8,16 @@ A test that says how many examples it wants keeps its own number.
 
 Tests marked `oracle` skip where JAX is missing, and fail instead where `EINBACK_REQUIRE_ORACLE=1` says that it must
 be there.
+
+New memory is filled with what no result may depend on, so that whatever reads an array before it is written shows.
 """
 
 import importlib.util
 import os
+from functools import wraps
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -22,6 +27,20 @@ settings.register_profile("default", max_examples=60, derandomize=True, **_SHARE
 settings.register_profile("ci", max_examples=1000, derandomize=True, print_blob=True, **_SHARED)
 settings.register_profile("explore", max_examples=1000, derandomize=False, print_blob=True, **_SHARED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+_empty = np.empty
+
+
+@wraps(_empty)
+def _poisoned(*args: Any, **keywords: Any) -> np.ndarray:
+    """np.empty, with every byte set: floats are NaN, integers are -1."""
+    made: np.ndarray = _empty(*args, **keywords)
+    if not made.dtype.hasobject:
+        made.ravel(order="K").view(np.uint8)[...] = 0xFF
+    return made
+
+
+np.empty = _poisoned
 
 
 @pytest.fixture(autouse=True)

@@ -68,7 +68,8 @@ class Arrays:
                 return inner.transposed(axes) if inner else None
             case Index(operand, items):
                 inner = self.layout(operand)
-                return inner.indexed(items) if inner else None
+                taken = inner.indexed(items) if inner else None
+                return taken if taken is not None and taken.shape else None  # NumPy copies a single entry
             case Call("np.broadcast_to", (operand, Literal(tuple() as shape))):
                 inner = self.layout(operand)
                 return inner.repeated(shape) if inner else None

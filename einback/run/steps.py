@@ -268,13 +268,13 @@ def parts(expr: Expr) -> tuple[Expr, ...]:
 
 
 def refs(expr: Expr) -> Iterator[int]:
-    """The registers that an expression reads, once for each time that it does."""
+    """The registers that an expression reads, as they stand in it, once for each time that it does."""
     stack = [expr]
     while stack:
         part = stack.pop()
         if isinstance(part, Ref):
             yield part.register
-        stack.extend(parts(part))
+        stack.extend(reversed(parts(part)))
 
 
 def operators(expr: Expr) -> int:
