@@ -30,7 +30,7 @@ from einback.plan.product import Labels, Product, Term, united
 from einback.plan.relations import discharge
 from einback.plan.shifts import shifted
 from einback.plan.units import zero_at_zero
-from einback.plan.views import is_identity, is_view, repeated_axes
+from einback.plan.views import is_embedding, is_identity, is_view, repeated_axes
 from einback.plan.windows import numeric_window
 from einback.rules.relations import is_relation
 
@@ -250,6 +250,8 @@ class _Cutter:
                 return self._weighted(term, times(node.weights[0], weight))
             case Einsum(operands=(core, factor)) if core.rank and not factor.rank and node not in self.numbers:
                 return self.einsum([core, self._weighted(factor, weight)], node.labels, node.out)
+            case Einsum(operands=(core,)) if is_embedding(node) and node not in self.shared:
+                return self.einsum([self._weighted(core, weight)], node.labels, node.out)
             case _:
                 return self._noted(scale(node, weight))
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from einback.ir.nodes import Add, Const, Input, Node, OneHot, Ones, Window
 from einback.ir.walk import children
 from einback.plan.factorisations import is_divisor
-from einback.plan.views import is_scatter, is_view
+from einback.plan.views import is_sparse, is_view
 
 __all__ = ["bases", "group", "is_computed", "operands"]
 
@@ -26,7 +26,7 @@ def is_computed(node: Node) -> bool:
 def bases(order: Iterable[Node], numbers: Collection[Node], added: Collection[Node] = ()) -> dict[Node, Node]:
     """For each node that is an array: the node whose entries it shows, itself unless it is a view.
 
-    The scatters in `added` are no arrays: the sums that read them add their entries up.
+    The scatters and diagonals in `added` are no arrays: the sums that read them add their entries up.
     """
     base: dict[Node, Node] = {}
     for node in order:
@@ -45,7 +45,7 @@ def operands(node: Node, base: Mapping[Node, Node]) -> list[Node]:
         child = waiting.pop()
         if child in base:
             found.append(base[child])
-        elif isinstance(child, OneHot) or (isinstance(node, Add) and is_scatter(child)):
+        elif isinstance(child, OneHot) or (isinstance(node, Add) and is_sparse(child)):
             waiting += children(child)[::-1]
     return found
 

@@ -6,11 +6,12 @@ are put in an order of their own, and so are the axes of their product.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from math import prod
 
 from einback.ir.build import einsum
-from einback.ir.nodes import Einsum, Node, Ones
-from einback.ir.walk import children, postorder, rebuild
+from einback.ir.nodes import Add, Einsum, Node, Ones
+from einback.ir.walk import children, count_uses, postorder, rebuild, transform
 from einback.plan.binding import Sizes, resolve
 from einback.plan.networks import network
 from einback.plan.orders import contraction_orders
@@ -19,6 +20,8 @@ from einback.plan.product import Labels, Term
 from einback.rules.relations import is_relation
 
 __all__ = ["in_order", "is_network", "pairs"]
+
+_SMALLER = 4  # times as many entries as an operand, from which on a multiple of the product is one of the operand
 
 
 def is_network(node: Node) -> bool:
@@ -50,7 +53,29 @@ def pairs(roots: Sequence[Node], sizes: Sizes) -> dict[Node, Node]:
             elif any(operand not in made.operands for operand, _ in terms):
                 made = einsum([operand for operand, _ in terms], [labels for _, labels in terms], made.out)
         new[node] = made
-    return new
+    images = [new[root] for root in roots]
+    uses = count_uses(images)
+    scaled = transform(images, lambda old, node: _scaled_before(node, old, uses, sizes))
+    return {node: scaled.get(made, made) for node, made in new.items()}
+
+
+def _scaled_before(node: Node, old: Node, uses: Mapping[Node, int], sizes: Sizes) -> Node:
+    """A multiple of a product that nothing else reads: that of a much smaller operand, where there is one."""
+    if not (isinstance(node, Add) and isinstance(old, Add) and len(node.terms) == 1):
+        return node
+    whole = tuple(range(node.rank))
+    product, labels = _looked_through((node.terms[0], whole))
+    read, _ = _looked_through((old.terms[0], whole))
+    twice = uses[old.terms[0]] > 1 or uses[read] > 1
+    if twice or not is_network(product) or not isinstance(product, Einsum) or len({*product.operands}) == 1:
+        return node
+    counts = [prod(resolve(operand.shape, sizes)) for operand in product.operands]
+    k = counts.index(min(counts))
+    if _SMALLER * counts[k] > prod(resolve(node.shape, sizes)):
+        return node
+    operands = [Add((operand,), node.weights) if j == k else operand for j, operand in enumerate(product.operands)]
+    made = einsum(operands, product.labels, product.out)
+    return made if labels == whole else einsum([made], [labels], whole)
 
 
 def _looked_through(term: Term) -> Term:

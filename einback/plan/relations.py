@@ -51,7 +51,7 @@ def discharge(product: Product, cutter: Cutter) -> set[int]:
     """Replace the relations of a product, and the arrays that meet them, by arrays. Returns the labels summed over."""
     work = _Discharge(product, cutter, set())
     while product.relations:
-        ranks = [work.rank(relation, labels) for relation, labels in product.relations]
+        ranks = [(work.rank(relation, labels), work.place(relation, labels)) for relation, labels in product.relations]
         relation, labels = product.relations.pop(ranks.index(min(ranks)))
         if isinstance(relation, Window):
             work.window(_equation(relation, labels))
@@ -78,15 +78,25 @@ def _equation(window: Window, labels: Labels) -> _Equation:
     return _Equation(labels[0], {label: c for label, c in coefficients.items() if c}, window.offset)
 
 
+def _place(relation: Node, labels: Labels) -> int:
+    """The label that a relation points along."""
+    return labels[-1] if isinstance(relation, OneHot) else labels[0]
+
+
 @dataclass(slots=True)
 class _Discharge:
     product: Product
     cutter: Cutter
     spent: set[int]  # the labels that are summed over by now
 
+    def place(self, relation: Node, labels: Labels) -> int:
+        """Where the axis that a relation points along stands in the result: sums over the first move longer runs."""
+        place, out = _place(relation, labels), self.product.out
+        return out.index(place) if place in out else len(out)
+
     def rank(self, relation: Node, labels: Labels) -> int:
         """What comes first: copies between zeros, views of these, adding up over all indices, then over some."""
-        place = labels[-1] if isinstance(relation, OneHot) else labels[0]
+        place = _place(relation, labels)
         others = [label for label in labels if label != place]
         if self._is_free(place, own=1):
             inside = not isinstance(relation, Window) or self._direct(_equation(relation, labels), place)

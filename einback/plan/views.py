@@ -14,10 +14,12 @@ from einback.ir.nodes import Delta, Einsum, Node, OneHot, Ones, Window
 from einback.rules.relations import flattens, is_relation
 
 __all__ = [
+    "is_embedding",
     "is_identity",
     "is_injective",
     "is_inside",
     "is_scatter",
+    "is_sparse",
     "is_view",
     "relation_at",
     "repeated_axes",
@@ -64,6 +66,18 @@ def is_scatter(node: Node) -> bool:
         return False
     place, _ = place_of(node.operands[k], node.labels[k])
     return place in node.out
+
+
+def is_embedding(node: Node) -> bool:
+    """Whether a node of a program that is cut writes a tensor along a diagonal of a larger one: the identity, too."""
+    if not isinstance(node, Einsum):
+        return isinstance(node, Delta)
+    return len(set(node.out)) < len(node.out) and not any(map(is_relation, node.operands))
+
+
+def is_sparse(node: Node) -> bool:
+    """Whether a node writes some entries, and the others are zero."""
+    return is_scatter(node) or is_embedding(node)
 
 
 def selects(node: Einsum) -> bool:

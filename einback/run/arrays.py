@@ -79,6 +79,9 @@ class Arrays:
             case Method(operand, "reshape"):
                 inner, kind = self.layout(operand), kind_of(expr, self.kinds)
                 return inner.reshaped(kind.shape) if inner and kind else None
+            case Call("np.einsum", (Literal(str() as pattern), operand)):
+                inner = self.layout(operand)
+                return inner.along(pattern) if inner else None
             case Method(operand, "diagonal", (), keywords):
                 inner = self.layout(operand)
                 p, q = (dict(keywords).get(key, Literal(k)) for key, k in (("axis1", 0), ("axis2", 1)))

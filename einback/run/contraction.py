@@ -19,12 +19,14 @@ from einback.plan.dtypes import DType
 from einback.run.casting import cast
 from einback.run.elementwise import multiply
 from einback.run.emitter import Emitter
+from einback.run.reduction import total
 from einback.run.slicing import rows_of_slice
 from einback.run.steps import Call, Expr, Index, Infix, Literal, Method, Transposed
 from einback.run.values import Labels, Term, Value, array, column, dense, fuses_freely, laid, matrix, picked, spread
 
 __all__ = ["contract"]
 
+_WORTH_SUMMING = 1 << 17  # multiplications, from which a matrix product of its own for each term of a sum pays
 _WORTH_A_CALL = 16  # columns, from which a matrix product of its own for each batch entry pays
 
 
@@ -59,6 +61,10 @@ def contract(emitter: Emitter, terms: tuple[Term, Term], out: Labels, *, lengths
     )
     rows = a.in_order([label for label in a.labels if label not in shared])
     columns = b.in_order([label for label in b.labels if label not in shared])
+    if not batch and (outer := _outer(a, b, rows, columns, summed, lengths)) is not None:
+        alone = [outer, *out]
+        products = contract(emitter, (a, b), alone, lengths=lengths, dtype=dtype)
+        return total(emitter, Term(products, alone), out, lengths=lengths, dtype=dtype)
     if batch:  # matmul loops over the batch in any case: over more axes, where fusing them would copy
         loose = _loose(a, rows) + _loose(b, columns)
         batch = [label for label in out if label in batch or label in loose]
@@ -109,7 +115,7 @@ def _without_units(term: Term, out: Labels, lengths: Sequence[int]) -> Term:
 
 
 def _loose(term: Term, group: Labels) -> list[int]:
-    return [] if fuses_freely(term, group) else list(group[:-1])
+    return [] if term.value.overlaps or fuses_freely(term, group) else list(group[:-1])
 
 
 def _lead(term: Term, rows: Labels, columns: Labels, out: Labels, lengths: Sequence[int]) -> list[int]:
@@ -120,6 +126,25 @@ def _lead(term: Term, rows: Labels, columns: Labels, out: Labels, lengths: Seque
     lead, behind = out[: places[0]], out[places[-1] + 1 :]
     whole = len(lead) + len(columns) + len(behind) == len(out)
     return list(lead) if whole and prod(lengths[label] for label in behind) >= _WORTH_A_CALL else []
+
+
+def _outer(a: Term, b: Term, rows: Labels, columns: Labels, summed: Labels, lengths: Sequence[int]) -> int | None:
+    """The contracted label that is outermost in both operands, where a product for each of its entries, and their
+    sum, move less than the copies that fusing it with the others takes."""
+    leads = [{label for label, axis in zip(term.labels, term.value.axes, strict=True) if axis == 0} for term in (a, b)]
+    outer = next((label for label in summed if all(label in lead for lead in leads)), None)
+    rest = [label for label in summed if label != outer]
+    if outer is None or not rest or not rows or not columns:
+        return None
+    count, inner = prod(lengths[label] for label in (*rows, *columns)), prod(lengths[label] for label in rest)
+    if count * inner < _WORTH_SUMMING:
+        return None
+
+    def copied(order: Labels) -> int:
+        left = prod(a.value.shape) * (not fuses_freely(a, rows, order))
+        return left + prod(b.value.shape) * (not fuses_freely(b, order, columns))
+
+    return outer if copied(rest) + 3 * lengths[outer] * count < copied([outer, *rest]) else None
 
 
 def _shared_order(a: Term, b: Term, summed: Labels, rows: Labels, columns: Labels) -> list[int]:
@@ -136,11 +161,9 @@ def _shared_order(a: Term, b: Term, summed: Labels, rows: Labels, columns: Label
 def _product(a: Term, b: Term, groups: _Groups, dtype: DType) -> Expr:
     """The matrix product, with the axes of the rows and of the columns fused where there are several."""
     batch, rows, columns, contracted = groups.batch, groups.rows, groups.columns, groups.contracted
-    if rows and columns and not batch:
-        return Infix("@", _copied_well(a, rows, contracted), _copied_well(b, contracted, columns))
-    left = matrix(a, batch, rows, contracted)
     if rows and columns:
-        return Infix("@", left, matrix(b, batch, contracted, columns))
+        return Infix("@", _copied_well(a, rows, contracted, batch), _copied_well(b, contracted, columns, batch))
+    left = matrix(a, batch, rows, contracted)
     right = matrix(b, batch, contracted)
     if rows and batch:
         return Index(Infix("@", left, column(right)), (Ellipsis, 0))
@@ -171,13 +194,14 @@ def _is_inner(term: Term, batch: Labels) -> bool:
     return [at[label] for label in batch] == list(last)
 
 
-def _copied_well(term: Term, first: Labels, second: Labels) -> Expr:
-    """The matrix of two groups; of windows, which must be copied, the longer axis lies innermost in the copy."""
+def _copied_well(term: Term, first: Labels, second: Labels, batch: Labels) -> Expr:
+    """The matrices of two groups; of windows, which must be copied, the longer axis lies innermost in the copy."""
     value = term.value
     length = {label: value.shape[k] for label, k in zip(term.labels, value.axes, strict=True) if k is not None}
-    if value.overlaps and length[first[-1]] > length[second[-1]]:
-        return Transposed(matrix(term, (), second, first), (1, 0))
-    return matrix(term, (), first, second)
+    if value.overlaps and length[first[-1]] > length[second[-1]] and set(batch) <= length.keys():
+        rank = len(batch) + 2
+        return Transposed(matrix(term, batch, second, first), (*range(rank - 2), rank - 1, rank - 2))
+    return matrix(term, batch, first, second)
 
 
 def _batch_in_order(a: Term, b: Term, batch: Labels) -> bool:

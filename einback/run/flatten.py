@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from math import prod
 from types import EllipsisType
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from einback.plan.dtypes import DType
 from einback.run.arrays import Arrays
+from einback.run.copies import Copies
 from einback.run.kinds import OPERATORS, REDUCTIONS, kind_of, ufunc
 from einback.run.layout import Layout, row_major
 from einback.run.steps import (
@@ -58,6 +60,7 @@ class Flattened(Arrays):
     def __init__(self, routine: Routine) -> None:
         super().__init__(routine)
         self._ones: dict[tuple[int, DType], int] = {}
+        self._copies = Copies(self)
         self.constants: list[Statement] = []
         self._statements: list[Statement] = []
         self.blocks: list[tuple[Statement, ...]] = []
@@ -66,6 +69,7 @@ class Flattened(Arrays):
                 self._flatten(statement)
             self.blocks.append(tuple(self._statements))
             self._statements = []
+        self._copies.clear()
         self.results = tuple(self._rebuilt(result) for result in routine.results)
         self.handed = {self.root(register) for result in self.results for register in refs(result)}
 
@@ -93,7 +97,9 @@ class Flattened(Arrays):
 
     def _assign(self, target: int, value: Expr) -> None:
         if is_view(value):
+            self._copies.clear()  # what has a name may be overwritten: it shares no copy with others
             view = self._rebuilt(value)
+            self._copies.clear()
             base = base_of(view)
             if base is not None:
                 self.taken[target] = base
@@ -172,9 +178,14 @@ class Flattened(Arrays):
         kind = kind_of(operand, self.kinds)
         if kind is None or not kind.is_array:
             return Method(operand, "copy")
+        so_far = [*chain.from_iterable(self.blocks), *self._statements]
+        again = self._copies.found(operand, so_far)
+        if again is not None:
+            return Ref(again)
         temporary = Ref(self.register(kind))
         self.written[temporary.register] = None
         self._statements.append(Fill(temporary, operand))
+        self._copies.add(operand, temporary.register, [*so_far, self._statements[-1]])
         return temporary
 
     # one operation
@@ -199,10 +210,7 @@ class Flattened(Arrays):
             case Call("np.einsum", (pattern, left, right), ()):
                 self._statements.append(Into("np.einsum", (pattern, self._operand(left), self._operand(right)), out))
                 return True
-            case Call("np.ascontiguousarray", (operand,), ()) | Method(operand, "copy", (), ()):
-                self._statements.append(Fill(out, self._operand(operand)))
-                return True
-            case Method(operand, "astype", (DTypeName(),), ()):
+            case Call("np.ascontiguousarray", (operand,), ()) | Method(operand, "copy" | "astype", _, ()):
                 self._statements.append(Fill(out, self._operand(operand)))
                 return True
             case Method(_, name) if name in REDUCTIONS:

@@ -64,8 +64,8 @@ def kind_of(expr: Expr, kinds: Mapping[int, Kind]) -> Kind | None:
             if inner is None or not isinstance(axis, int) or not isinstance(sizes, tuple):
                 return None
             return Kind((*inner.shape[:axis], *sizes, *inner.shape[axis + 1 :]), inner.dtype)
-        case Call("np.einsum", (Literal(str() as pattern), left, right), ()):
-            return _contracted(pattern, (left, right), kinds)
+        case Call("np.einsum", (Literal(str() as pattern), *operands), ()):
+            return _contracted(pattern, operands, kinds)
         case Call(function, args, ()) if ufunc(function) is not None:
             return _applied(function, args, kinds)
         case Transposed(operand, axes):

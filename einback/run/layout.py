@@ -39,6 +39,17 @@ class Layout:
         shape = (*(self.shape[k] for k in rest), min(self.shape[p], self.shape[q]))
         return Layout(shape, (*(self.strides[k] for k in rest), self.strides[p] + self.strides[q]))
 
+    def along(self, pattern: str) -> Layout:
+        """The axes as in an einsum of one operand that sums nothing: a letter that stands twice is a diagonal.
+
+        >>> row_major((3, 4, 3)).along("aba->ab").strides
+        (13, 3)
+        """
+        letters, _, out = pattern.partition("->")
+        lengths = dict(zip(letters, self.shape, strict=True))
+        strides = (sum(s for own, s in zip(letters, self.strides, strict=True) if own == letter) for letter in out)
+        return Layout(tuple(lengths[letter] for letter in out), tuple(strides))
+
     def repeated(self, shape: Sequence[int]) -> Layout:
         """Broadcast to a shape."""
         new = len(shape) - len(self.shape)

@@ -19,14 +19,14 @@ from einback.plan.factorisations import is_divisor, solver
 from einback.plan.grouping import operands
 from einback.plan.numbers import times
 from einback.plan.plan import Plan
-from einback.plan.views import relation_at
+from einback.plan.views import is_embedding, relation_at
 from einback.run.casting import cast, literal, number_value, typed
 from einback.run.contraction import contract
 from einback.run.elementwise import add, scale
 from einback.run.emitter import Emitter
 from einback.run.functions import apply, power
 from einback.run.linalg import apply_matrix, solve
-from einback.run.reduction import embed, reduce, total
+from einback.run.reduction import add_embedded, embed, reduce, total
 from einback.run.related import Related
 from einback.run.steps import Call, DTypeName, Expr, Index, Literal, Method, Parameter, Ref, Routine, refs
 from einback.run.values import Labels, Term, Value, array, dense, laid
@@ -122,8 +122,7 @@ class _Lowering:
                 total = add(self._emitter, terms, constant, dtype)
                 for term, weight in pairs:
                     if term not in self._plan.base and term not in numbers:
-                        assert isinstance(term, Einsum)
-                        total = self._related.added(total, term, weight)
+                        total = self._added(total, term, weight)
                 return total
             case Map():
                 return self._map(node, dtype)
@@ -137,10 +136,27 @@ class _Lowering:
                 return array(Call("np.arange", (Literal(length),)), (length,), dtype, row_major=True)
             case Delta():
                 shape = resolve(node.shape, self._plan.sizes)
-                one = Term(number_value(Fraction(1), 1, dtype), (0,))
-                return embed(self._emitter, one, (0, 0), lengths=shape, dtype=dtype)
+                return embed(self._emitter, *self._embedded(node, dtype), lengths=shape, dtype=dtype)
             case _:
                 raise TypeError(f"unknown node {type(node).__name__}")
+
+    def _added(self, total: Value, term: Node, weight: Number) -> Value:
+        """An array that no others have seen yet, with weight * a scatter or a diagonal added into it."""
+        own = self._related.own(total, resolve(term.shape, self._plan.sizes))
+        if is_embedding(term):
+            add_embedded(self._emitter, own, *self._embedded(term, own.dtype), weight)
+        else:
+            assert isinstance(term, Einsum)
+            self._related.add_into(own, term, weight)
+        return own
+
+    def _embedded(self, node: Node, dtype: DType) -> tuple[Term, Labels]:
+        """What a diagonal holds, and the labels of the array that it is written to."""
+        if isinstance(node, Delta):
+            return Term(number_value(Fraction(1), 1, dtype), (0,)), (0, 0)
+        assert isinstance(node, Einsum)
+        ((operand, labels),) = _tensors(node)
+        return Term(self._argument(operand, len(labels), dtype), labels), node.out
 
     def _einsum(self, node: Einsum, dtype: DType) -> Value:
         lengths = resolve(node.sizes, self._plan.sizes)
@@ -149,13 +165,13 @@ class _Lowering:
             return self._solve(node, k, lengths, dtype)
         if relation_at(node) is not None:
             return self._related.computed(node, dtype)
-        terms = [(op, ls) for op, ls in zip(node.operands, node.labels, strict=True) if not isinstance(op, Ones)]
+        terms = _tensors(node)
         if len(terms) == 2:
             return self._pair(terms, node.out, lengths, dtype)
-        operand, labels = terms[0] if terms else (node.operands[0], node.labels[0])
+        if is_embedding(node):
+            return embed(self._emitter, *self._embedded(node, dtype), lengths=lengths, dtype=dtype)
+        ((operand, labels),) = terms
         term = Term(self._argument(operand, len(labels), dtype), labels)
-        if len(set(node.out)) < len(node.out):
-            return embed(self._emitter, term, node.out, lengths=lengths, dtype=dtype)
         return total(self._emitter, term, node.out, lengths=lengths, dtype=dtype)
 
     def _pair(self, terms: Sequence[tuple[Node, Labels]], out: Labels, lengths: Sequence[int], dtype: DType) -> Value:
@@ -237,3 +253,9 @@ class _Lowering:
         if dtype.kind == "O":  # Python's integers are no arrays
             return Index(Call("np.asarray", (value.expr,), (("dtype", DTypeName(dtype)),)), ())
         return Index(value.expr, ())
+
+
+def _tensors(node: Einsum) -> list[tuple[Node, Labels]]:
+    """The operands of a product but for ones, unless these are all."""
+    terms: list[tuple[Node, Labels]] = list(zip(node.operands, node.labels, strict=True))
+    return [term for term in terms if not isinstance(term[0], Ones)] or terms[:1]

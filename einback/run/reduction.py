@@ -9,15 +9,16 @@ from string import ascii_letters
 import numpy as np
 
 from einback.errors import CompileError
+from einback.ir.nodes import Number
 from einback.plan.dtypes import DType
 from einback.run.casting import cast, conformed, dtype_keyword
-from einback.run.elementwise import combine, infix
+from einback.run.elementwise import combine, infix, signed
 from einback.run.emitter import Emitter
 from einback.run.folding import fold
 from einback.run.steps import Call, DTypeName, Expr, Literal, Method, Ref
 from einback.run.values import Labels, Term, Value, array, dense, laid, spread
 
-__all__ = ["embed", "reduce", "total"]
+__all__ = ["add_embedded", "embed", "reduce", "total"]
 
 _SHIFTED = ("f", "d")  # dtypes whose logsumexp is written out
 
@@ -92,18 +93,24 @@ def embed(emitter: Emitter, term: Term, out: Labels, *, lengths: Sequence[int], 
     shape = [lengths[label] for label in out]
     if value.expr == Literal(1) and len(out) == 2:
         return array(Call("np.eye", (Literal(shape[0]),), dtype_keyword(dtype)), shape, dtype, row_major=True)
-    (value,) = conformed([value], dtype)
     target = emitter.assign(Call("np.zeros", (Literal(tuple(shape)),), dtype_keyword(dtype)))
+    made = array(Ref(target), shape, dtype, row_major=True)
+    emitter.own(target, made)
+    add_embedded(emitter, made, term, out, None)
+    return made
+
+
+def add_embedded(emitter: Emitter, target: Value, term: Term, out: Labels, weight: Number | None) -> None:
+    """Add weight * the value along a diagonal of an array; without a weight, write it over zeros."""
     own = list(dict.fromkeys(out))
     if len(own) > len(ascii_letters):
         raise CompileError(f"a diagonal is written over {len(own)} axes; at most {len(ascii_letters)} can be")
     letter = dict(zip(own, ascii_letters, strict=False))
     pattern = "".join(letter[label] for label in out) + "->" + "".join(letter.values())
-    diagonal = Call("np.einsum", (Literal(pattern), Ref(target)))  # NumPy's einsum gives a view that can be written
-    emitter.fill(diagonal, laid(spread(value, term.labels, own), range(len(own))))
-    made = array(Ref(target), shape, dtype, row_major=True)
-    emitter.own(target, made)
-    return made
+    diagonal = Call("np.einsum", (Literal(pattern), target.expr))  # NumPy's einsum gives a view that can be written
+    (value,) = conformed([term.value], target.dtype)
+    sign, value = signed(emitter, spread(value, term.labels, own), weight, target.dtype)
+    emitter.fill(diagonal, laid(value, range(len(own))), sign)
 
 
 _HELPERS = {

@@ -51,16 +51,10 @@ class Related:
             if made is not None:
                 return made
         target = zeros(self._emitter, [lengths[label] for label in node.out], dtype)
-        self._add_into(target, node, term, None)
+        self.add_into(target, node, None)
         return target
 
-    def added(self, total: Value, node: Einsum, weight: Number) -> Value:
-        """An array, over all its axes and not yet seen by others, with weight * the scatter `node` added into it."""
-        own = self._own(total, resolve(node.shape, self._plan.sizes))
-        self._add_into(own, node, self._moved(node, total.dtype), weight)
-        return own
-
-    def _own(self, total: Value, shape: tuple[int, ...]) -> Value:
+    def own(self, total: Value, shape: tuple[int, ...]) -> Value:
         """The value as an array in C order that may be written to."""
         whole = dense(total, shape)
         repeats = whole is not total or whole.overlaps  # entries of it share memory
@@ -86,9 +80,10 @@ class Related:
                 return Term(self._value(operand), labels)
         return Term(number_value(Fraction(1), 0, dtype), ())
 
-    def _add_into(self, target: Value, node: Einsum, term: Term, weight: Number | None) -> None:
-        """Add weight * the entries into an array; without a weight it holds zeros."""
+    def add_into(self, target: Value, node: Einsum, weight: Number | None) -> None:
+        """Add weight * the scatter `node` into an array that may be written to; without a weight it holds zeros."""
         relation, labels = self._relation(node)
+        term = self._moved(node, target.dtype)
         lengths = resolve(node.sizes, self._plan.sizes)
         if isinstance(relation, Window):
             add_windows(self._emitter, target, term, relation, labels, node.out, lengths=lengths, weight=weight)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from einback.run.steps import Call, DTypeName, Expr, Index, Literal, Method, Ref, Transposed, refs
+from einback.run.steps import Call, DTypeName, Expr, Index, Literal, Method, Ref, Transposed, parts, refs
 
-__all__ = ["base_of", "is_view"]
+__all__ = ["base_of", "is_view", "reads_windows"]
 
 
 def is_view(expr: Expr) -> bool:
@@ -26,3 +26,8 @@ def is_view(expr: Expr) -> bool:
 def base_of(expr: Expr) -> int | None:
     """The register that a view is of."""
     return next(refs(expr), None)
+
+
+def reads_windows(expr: Expr) -> bool:
+    """Whether windows that overlap are among what an expression reads."""
+    return (isinstance(expr, Call) and expr.function == "windows") or any(map(reads_windows, parts(expr)))
