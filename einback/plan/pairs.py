@@ -7,10 +7,11 @@ are put in an order of their own, and so are the axes of their product.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from fractions import Fraction
 from math import prod
 
 from einback.ir.build import einsum
-from einback.ir.nodes import Add, Einsum, Node, Ones
+from einback.ir.nodes import Add, Einsum, Node, Number, Ones
 from einback.ir.walk import children, count_uses, postorder, rebuild, transform
 from einback.plan.binding import Sizes, resolve
 from einback.plan.networks import network
@@ -60,20 +61,28 @@ def pairs(roots: Sequence[Node], sizes: Sizes) -> dict[Node, Node]:
 
 
 def _scaled_before(node: Node, old: Node, uses: Mapping[Node, int], sizes: Sizes) -> Node:
-    """A multiple of a product that nothing else reads: that of a much smaller operand, where there is one."""
-    if not (isinstance(node, Add) and isinstance(old, Add) and len(node.terms) == 1):
+    """A sum with multiples of products that nothing else reads: of a much smaller operand, where there is one."""
+    if not (isinstance(node, Add) and isinstance(old, Add)):
         return node
+    terms, weights = list(node.terms), list(node.weights)
+    for k, term in enumerate(node.terms):
+        scaled = _scaled_operand(term, weights[k], old.terms[k], uses, sizes) if abs(weights[k]) != 1 else None
+        if scaled is not None:
+            terms[k], weights[k] = scaled, Fraction(1)
+    return terms[0] if weights == [1] else Add(tuple(terms), tuple(weights))
+
+
+def _scaled_operand(node: Node, weight: Number, old: Node, uses: Mapping[Node, int], sizes: Sizes) -> Node | None:
     whole = tuple(range(node.rank))
-    product, labels = _looked_through((node.terms[0], whole))
-    read, _ = _looked_through((old.terms[0], whole))
-    twice = uses[old.terms[0]] > 1 or uses[read] > 1
-    if twice or not is_network(product) or not isinstance(product, Einsum) or len({*product.operands}) == 1:
-        return node
+    product, labels = _looked_through((node, whole))
+    read, _ = _looked_through((old, whole))
+    if uses[old] > 1 or uses[read] > 1 or not is_network(product) or not isinstance(product, Einsum):
+        return None
     counts = [prod(resolve(operand.shape, sizes)) for operand in product.operands]
     k = counts.index(min(counts))
-    if _SMALLER * counts[k] > prod(resolve(node.shape, sizes)):
-        return node
-    operands = [Add((operand,), node.weights) if j == k else operand for j, operand in enumerate(product.operands)]
+    if len({*product.operands}) == 1 or _SMALLER * counts[k] > prod(resolve(node.shape, sizes)):
+        return None
+    operands = [Add((operand,), (weight,)) if j == k else operand for j, operand in enumerate(product.operands)]
     made = einsum(operands, product.labels, product.out)
     return made if labels == whole else einsum([made], [labels], whole)
 

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 
-from einback.ir.build import einsum, power, total
+from einback.ir.build import einsum, power
 from einback.ir.nodes import Const, Einsum, Map, Node, Ones
 from einback.ir.walk import postorder, transform
 from einback.plan.binding import Sizes, resolve
 from einback.plan.dtypes import SINGLE, DType
 from einback.plan.product import Labels, Term
+from einback.plan.units import is_sum_of_squares
 from einback.rules.relations import is_relation
 from einback.rules.scalar import row
 from einback.rules.signs import is_even, never_negative
@@ -39,9 +40,9 @@ _LARGE = 1 << 14  # entries of an array, from which its square is not formed for
 def symmetric(roots: Sequence[Node], sizes: Sizes, dtypes: Mapping[Node, DType]) -> dict[Node, Node]:
     """What each node below the roots becomes; `dtypes` are theirs, and only products of real floats are rewritten.
 
-    Sums of squares below a negative power stay as they are: `einback.plan.units` looks for norms there.
+    Sums of squares to a negative power stay as they are: `einback.plan.units` looks for norms there.
     """
-    norms = {*postorder(node.args[0] for node in postorder(roots) if _is_inverse(node))}  # type: ignore[attr-defined]
+    norms = {*postorder(filter(is_sum_of_squares, map(_inverted, filter(_is_inverse, postorder(roots)))))}
 
     def visit(old: Node, node: Node) -> Node:
         dtype = dtypes.get(old)
@@ -56,17 +57,23 @@ def _is_inverse(node: Node) -> bool:
     return isinstance(node, Map) and node.fn == "power" and isinstance(node.args[1], Const) and node.args[1].value < 0
 
 
+def _inverted(node: Node) -> Node:
+    assert isinstance(node, Map)
+    return node.args[0]
+
+
 def _sum_of_squares(node: Einsum, sizes: Sizes) -> Node | None:
     """sum x^2 as dot products along the last axis, added up: no square is formed, and pairwise sums stay accurate."""
     scalars = [operand for operand in node.operands if not operand.rank]
-    match [operand for operand in node.operands if operand.rank]:
-        case [Map(fn="power", args=(x, Const(value)))] if value == 2 and x.rank > 1 and not node.out:
+    match [term for term in zip(node.operands, node.labels, strict=True) if term[0].rank]:
+        case [(Map(fn="power", args=(x, Const(value))), labels)] if value == 2 and x.rank > 1:
             lengths = resolve(x.shape, sizes)
-            if len(node.sizes) < x.rank or lengths[-1] < _WORTH_A_DOT or prod(lengths) < _LARGE:
+            if len({*labels}) < x.rank or lengths[-1] < _WORTH_A_DOT or prod(lengths) < _LARGE:
                 return None
-            axes = range(x.rank)
-            rows = einsum([x, x], [axes, axes], axes[:-1])
-            return einsum([total(rows, axes[:-1]), *scalars], [()] * (1 + len(scalars)), ())
+            if labels[-1] in node.out or not {*node.out} <= {*labels} or len({*node.out}) < len(node.out):
+                return None
+            rows = einsum([x, x], [labels, labels], labels[:-1])
+            return einsum([rows, *scalars], [labels[:-1], *((),) * len(scalars)], node.out)
         case _:
             return None
 

@@ -15,7 +15,7 @@ from einback.ir.nodes import Add, Const, Einsum, Map, Node
 from einback.ir.walk import children, transform
 from einback.rules.structure import is_size
 
-__all__ = ["zero_at_zero"]
+__all__ = ["is_sum_of_squares", "zero_at_zero"]
 
 Labels = tuple[Hashable, ...]
 Square = tuple[Node, tuple[int, ...]]  # what is squared, and which of its axes are those of the sum
@@ -47,6 +47,11 @@ def _vanishes_too(node: Node, term: Labels, pairs: Sequence[tuple[Node, Labels]]
         return False
     squares = list(_squares(node.args[0], tuple(range(node.rank)), real))
     return any(_vanishes(op, own, term, squares, _DEEPEST) for op, own in pairs if op is not node)
+
+
+def is_sum_of_squares(node: Node) -> bool:
+    """Whether a real tensor is a sum of squares with positive weights, and nothing else: zero where these are."""
+    return any(True for _ in _squares(node, tuple(range(node.rank)), real=True))
 
 
 def _squares(node: Node, kept: tuple[int, ...], real: bool) -> Iterator[Square]:
