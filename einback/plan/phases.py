@@ -163,7 +163,8 @@ class _Splitter:
             else:
                 waiting.extend(children(node))
         given = {*forced, *before, *self._free, *summed}
-        more = kept(wanted, axes.keys() - given, given, self._entries, self._operations)
+        again = self._rate == inf  # then everything is computed again, and there is nothing to weigh
+        more = set() if again else kept(wanted, axes.keys() - given, given, self._entries, self._operations)
         stacked = {node: axes[node] for node in self._order if node in more or node in forced}
         return stacked, [node for node in self._order if node in summed]
 

@@ -8,7 +8,7 @@ dry run of the finished program finds. Where nothing fits, the same search for t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import inf, log, prod
 from typing import TypeVar
@@ -116,8 +116,9 @@ def fitted(whole: Straight, target: Target, limit: int) -> Fitted:
     if least.needs.peak <= limit:
         return search.longest(least, limit)
     lengths = " and one of ".join(dict.fromkeys(f"{loop.length:,}" for loop in least.loops))
+    worded = replace(target, parts=replace(target.parts, described=True, _made={}))
     raise CompileError(
-        f"{start.needs.step} takes the program to {start.needs.peak:,} bytes, and memory_limit is {limit:,}",
+        f"{_tried(worded, (whole,), (0,)).needs.step} takes the program to {start.needs.peak:,} bytes, and memory_limit is {limit:,}",
         hint=f"the smallest limit that works for these arrays is {least.needs.peak:,}"
         + (f", in slices over an axis of {lengths}" if lengths else ""),
     )
@@ -128,10 +129,13 @@ def cut_for_threads(whole: Straight, target: Target, limit: float = inf) -> Fitt
     start = _tried(target, (whole,), (0,))
     if target.threads == 1:
         return start
-    found = [one for one in _Search(target).threaded(start)
-             if one.share >= _LEAST_SHARE and one.all_flops <= _ALIKE * start.all_flops
-             and one.needs.peak <= limit and one.repeated(target.parts.sizes) <= _REPEATED]  # fmt: skip
-    return max(found, key=lambda one: (round(one.share, 1), -one.stride, one.share), default=start)
+    for count in dict.fromkeys((max(target.slices, target.threads), target.threads)):
+        found = [one for one in _Search(target).threaded(start, count)
+                 if one.share >= _LEAST_SHARE and one.all_flops <= _ALIKE * start.all_flops
+                 and one.needs.peak <= limit and one.repeated(target.parts.sizes) <= _REPEATED]  # fmt: skip
+        if found:
+            return max(found, key=lambda one: (round(one.share, 1), -one.stride, one.share))
+    return start
 
 
 def _tried(target: Target, phases: tuple[Phase, ...], lengths: tuple[int, ...]) -> Fitted:
@@ -228,12 +232,8 @@ class _Search:
         own = tuple(_SHORT if isinstance(phase, Loop) else 0 for phase in pieces)
         return self._tried(_replaced(one.layout.phases, k, *pieces), _replaced(one.layout.lengths, k, *own))
 
-    def threaded(self, start: Fitted) -> Iterator[Fitted]:
-        """The whole program split over each index, into the slices asked for."""
-        for count in dict.fromkeys((max(self._target.slices, self._target.threads), self._target.threads)):
-            yield from self._in_slices(start, count)
-
-    def _in_slices(self, start: Fitted, count: int) -> Iterator[Fitted]:
+    def threaded(self, start: Fitted, count: int) -> Iterator[Fitted]:
+        """The whole program split over each index, into so many slices."""
         for pieces in self._pieces(start.layout.phases, 0, (inf,)):
             lengths = tuple(-(-phase.length // count) if isinstance(phase, Loop) else 0 for phase in pieces)
             yield self._tried(pieces, lengths)

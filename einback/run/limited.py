@@ -24,7 +24,7 @@ from einback.run.made import Made, Wording
 from einback.run.names import identifier
 from einback.run.parts import Array, Parts
 from einback.run.report import reported
-from einback.run.sliced import drive
+from einback.run.sliced import Driver, drive
 from einback.run.source import Describe, Structure, Text
 
 __all__ = ["aimed", "order_of", "runs_in_slices", "specialise_in_slices"]
@@ -124,12 +124,11 @@ def _as_declared(describe: Describe, origins: Mapping[Node, Node]) -> Describe:
 def _compiled(
     found: Fitted, target: Target, limit: int | None, inputs: Sequence[Input], title: str, function: str
 ) -> Made:
-    parts = replace(target.parts, planned=found.layout.in_shares, _made={})
-    formulas = tuple(formula for made in found.driver.parts for formula in made[0].text.formulas)
+    planned = replace(target.parts, planned=found.layout.in_shares, _made={})
+    described = replace(planned, described=True, _made={})
 
-    @cache
-    def written(checked: bool) -> Text:
-        made = drive(
+    def driven(parts: Parts, checked: bool) -> Driver:
+        return drive(
             found.layout,
             parts,
             target.inputs,
@@ -139,10 +138,14 @@ def _compiled(
             function=function,
             checked=checked,
         )
-        return Text(made.source, formulas)
 
-    plan = reported(found, target, limit, inputs)
-    return Made(plan, found.driver.reads, steps_in(written(False).source, function), written)
+    @cache
+    def written(checked: bool) -> Text:
+        made = driven(described, checked)
+        return Text(made.source, tuple(formula for parts in made.parts for formula in parts[0].text.formulas))
+
+    steps = steps_in(driven(planned, checked=False).source, function)
+    return Made(reported(found, target, limit, inputs), found.driver.reads, steps, written)
 
 
 def _prepared(roots: Sequence[Node], sizes: Sizes, dtypes: Mapping[str, DType]) -> dict[Node, Node]:

@@ -55,6 +55,7 @@ class Parts:
     letters: Mapping[Node, str]
     describe: Describe
     planned: bool = False  # whether parts have workspaces, so that only one thread may run one at a time
+    described: bool = False  # whether the text has formulas, which only people read
     _made: dict[object, Part] = field(default_factory=dict)
 
     def part(self, phase: Phase, arrays: Mapping[str, Array], function: str, length: int = 0) -> Part:
@@ -97,6 +98,7 @@ class Parts:
             origins=origins(plan),
             function=function,
             checked=False,
+            described=self.described,
             prepare=f"prepare_{function}",
         )
         prepare = f"prepare_{function}" if routine.prepared else ""
