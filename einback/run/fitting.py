@@ -117,8 +117,9 @@ def fitted(whole: Straight, target: Target, limit: int) -> Fitted:
         return search.longest(least, limit)
     lengths = " and one of ".join(dict.fromkeys(f"{loop.length:,}" for loop in least.loops))
     worded = replace(target, parts=replace(target.parts, described=True, _made={}))
+    step = _tried(worded, (whole,), (0,)).needs.step
     raise CompileError(
-        f"{_tried(worded, (whole,), (0,)).needs.step} takes the program to {start.needs.peak:,} bytes, and memory_limit is {limit:,}",
+        f"{step} takes the program to {start.needs.peak:,} bytes, and memory_limit is {limit:,}",
         hint=f"the smallest limit that works for these arrays is {least.needs.peak:,}"
         + (f", in slices over an axis of {lengths}" if lengths else ""),
     )
