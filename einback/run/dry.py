@@ -149,9 +149,10 @@ class _Ufunc:
     def __call__(self, *operands: Any, out: Shadow | None = None) -> Any:
         if not any(isinstance(x, Shadow) for x in operands):
             return self._ufunc(*operands)
+        operands, *place = operands[: self._ufunc.nin], *operands[self._ufunc.nin :]
+        out = place[0] if place else out
         if self._ufunc.signature is not None:
-            made = product(self._ufunc, *operands)
-            return made if out is None else out
+            return product(self._ufunc, operands[0], operands[1], out)
         dtypes = self._ufunc.resolve_dtypes((*map(weak, operands), None))
         shape = joint_shape(operands)
         made = out if out is not None else self._meter.array(shape, dtypes[-1], laid_out(operands, shape))

@@ -232,10 +232,12 @@ class Shadow:
     __invert__ = __abs__ = __neg__
 
 
-def product(ufunc: np.ufunc, a: Shadow, b: Shadow) -> Shadow:
+def product(ufunc: np.ufunc, a: Shadow, b: Shadow, out: Shadow | None = None) -> Shadow:
     """A matrix product, whose operands are copied a matrix at a time where BLAS cannot read them."""
     *dtypes, dtype = ufunc.resolve_dtypes((a.dtype, b.dtype, None))
     a.meter.passing(sum(_copied(x, own) for x, own in zip((a, b), dtypes, strict=True)))
+    if out is not None:
+        return out
     if ufunc is np.vecdot:
         return a.meter.array(np.broadcast_shapes(a.shape[:-1], b.shape[:-1]), dtype)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])

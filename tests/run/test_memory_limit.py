@@ -162,6 +162,15 @@ def test_threads_without_a_limit() -> None:
     agree(space["step"](**arrays), again[0])
 
 
+def test_large_products_that_are_made_a_few_rows_at_a_time() -> None:
+    """Such a loop writes its matrix products into slices of what it makes."""
+    X, w = eb.tensors("X[n,d] w[d]")
+    arrays = {"X": np.random.default_rng(0).normal(size=(70_000, 64)), "w": np.linspace(1, 2, 64)}
+    expected = np.exp(arrays["X"]) @ arrays["w"]
+    for keywords in ({"threads": 2}, {"memory_limit": 60_000_000}):
+        np.testing.assert_allclose(eb.compile(eb.exp(X) @ w, **keywords)(arrays), expected, rtol=1e-12)
+
+
 def test_little_work_is_left_to_one_thread() -> None:
     fn = eb.compile([LOSS, *eb.grad(LOSS, [X, W])], threads=2)
     agree(fn(ARRAYS), eb.evaluate([LOSS, *eb.grad(LOSS, [X, W])], **ARRAYS))
