@@ -182,7 +182,8 @@ class _Workspace:
                 yield Assign(self._name(target), self._view(value))
             case Into(function, args, out, keywords):
                 small = self._is_small(out)
-                placed = [self._number(arg, out, function) if small and isinstance(arg, Literal) else self._view(arg)
+                kinds = [kind for arg in (out, *args) if (kind := kind_of(arg, self.flat.kinds)) is not None]
+                placed = [self._number(arg, kinds, function) if small and isinstance(arg, Literal) else self._view(arg)
                           for arg in args]  # fmt: skip
                 yield Into(function, tuple(placed), self._view(out), keywords)
             case Fill(view, value, sign):
@@ -200,17 +201,17 @@ class _Workspace:
         kind = kind_of(out, self.flat.kinds)
         return kind is not None and prod(kind.shape) <= _SMALL
 
-    def _number(self, number: Literal, out: Expr, function: str) -> Expr:
-        """A number beside a small array, converted beforehand."""
-        kind = kind_of(out, self.flat.kinds)
+    def _number(self, number: Literal, kinds: Sequence[Kind], function: str) -> Expr:
+        """A number beside small arrays, converted beforehand to their dtype; that of comparisons is not a number's."""
+        dtypes = {kind.dtype for kind in kinds if isinstance(kind.dtype, np.dtype)} - {np.dtype(bool)}
         usable = ufunc(function) is not None and isinstance(number.value, int | float)
         usable = usable and bool(self.flat.written.keys() - self.flat.handed)
-        if kind is None or not isinstance(kind.dtype, np.dtype) or kind.dtype.char not in "fd" or not usable:
+        if not usable or len(dtypes) != 1 or (dtype := next(iter(dtypes))).char not in "fd":
             return number
-        made = Call("np.array", (number, DTypeName(kind.dtype)))
+        made = Call("np.array", (number, DTypeName(dtype)))
         key = repr(made)
         if key not in self.bound:
-            self.bound[key] = self.flat.register(Kind((), kind.dtype))
+            self.bound[key] = self.flat.register(Kind((), dtype))
             self.prepared.append(Assign(self.bound[key], made))
         return Ref(self.bound[key])
 

@@ -85,7 +85,7 @@ def test_analytic_rows_take_a_complex_step(fn: str) -> None:
         (add([x, ones(("n",))], [-1, 1]), ["t1 = 1 - x"]),
         (add([x, ones(("n",))], [1, -2]), ["t1 = x - 2"]),
         (Map("greater", (x, y)), ["np.greater(x, y, t1)"]),
-        (multiply(x, Map("greater", (x, const(0)))), ["np.greater(x, 0, u1)", "t1 = x * u1"]),
+        (multiply(x, Map("greater", (x, const(0)))), ["np.greater(x, c1, u1)", "t1 = x * u1"]),
         (
             Map("where", (Map("less", (x, y)), x, const(0))),
             ["t1 = np.zeros((3,), np.float64)", "np.less(x, y, u1)", "np.copyto(t1, x, where=u1)"],
@@ -172,7 +172,7 @@ def test_wheres_of_two_numbers_have_the_dtype_of_the_condition() -> None:
     assert lines(node, x=np.ones(2, np.float32)) == [
         "t1 = np.empty((2,), np.float32)",
         "t1[...] = 0.1",
-        "np.greater(x, 0, u1)",
+        "np.greater(x, c1, u1)",
         "np.copyto(t1, np.float32(1), where=u1)",
     ]
 
