@@ -116,8 +116,6 @@ def plot(rows: Sequence[Row], peers: Sequence[str], path: Path) -> None:
     axes.set_yticks(range(len(rows)), names, fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("time of a call, einback = 1 (further right is slower)")
-    axes.legend(
-        loc="upper center", bbox_to_anchor=(0.4, -0.12 - 0.5 / len(rows)), ncols=len(peers), frameon=False, fontsize=8
-    )
+    figure.legend(loc="outside lower center", ncols=len(peers), frameon=False, fontsize=8)
     figure.savefig(path, dpi=150)
     plt.close(figure)
