@@ -41,6 +41,7 @@ _SHORT = 2  # entries of the slices that show what a split saves
 _MULTIPLE = 8  # of which slices are, where they are longer than that
 _LEAST_SHARE = 0.5  # of the operations, for which slices are worth cutting
 _REPEATED = 0.5  # of what slices read and write of their own, what they may read or add up whole
+_BEST_MERIT = (1.0, 0)  # all operations but a few, slices that lie in one piece
 _ALIKE = 1.25  # ratio of operations that count as equal
 
 
@@ -103,6 +104,11 @@ class Fitted:
         cut = sum(self.flops(k) for k, phase in enumerate(self.layout.phases) if isinstance(phase, Loop))
         return cut / max(1, self.all_flops)
 
+    @property
+    def merit(self) -> tuple[float, int, float]:
+        """What slices for speed are chosen by: most of the operations, over leading axes."""
+        return round(self.share, 1), -self.stride, self.share
+
 
 def fitted(whole: Straight, target: Target, limit: int) -> Fitted:
     """The program in slices that needs at most `limit` bytes. Raises `CompileError` if there is none."""
@@ -131,11 +137,16 @@ def cut_for_threads(whole: Straight, target: Target, limit: float = inf) -> Fitt
     if target.threads == 1:
         return start
     for count in dict.fromkeys((max(target.slices, target.threads), target.threads)):
-        found = [one for one in _Search(target).threaded(start, count)
-                 if one.share >= _LEAST_SHARE and one.all_flops <= _ALIKE * start.all_flops
-                 and one.needs.peak <= limit and one.repeated(target.parts.sizes) <= _REPEATED]  # fmt: skip
-        if found:
-            return max(found, key=lambda one: (round(one.share, 1), -one.stride, one.share))
+        found = start
+        for one in _Search(target).threaded(start, count):
+            useful = one.share >= _LEAST_SHARE and one.all_flops <= _ALIKE * start.all_flops
+            allowed = one.needs.peak <= limit and one.repeated(target.parts.sizes) <= _REPEATED
+            if useful and allowed and (found is start or one.merit > found.merit):
+                found = one
+            if found.merit[:2] == _BEST_MERIT:
+                break
+        if found is not start:
+            return found
     return start
 
 
