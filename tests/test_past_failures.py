@@ -339,3 +339,56 @@ def test_equal_windows_on_axes_whose_sizes_became_one_are_no_contradiction():
     (node,) = normalise([einsum([one, other], ["pi", "pi"], "pi")])
     (found,) = evaluate([node], {}, {"n": 4, "m": 4, "i": 2}, [("n", "m")])
     np.testing.assert_array_equal(found, [[1, 0], [0, 0], [0, 1], [0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("weight", "dtype"), [(1 / 3, "f2"), (70_000.0, "f2"), (1e-9, "f2"), (1e39, "f4"), (1e-50, "f4")]
+)
+def test_a_multiple_of_a_product_is_not_rounded_in_the_dtype_of_a_factor(weight: float, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    A, B, C = eb.tensors("A[n,k] B[k,m] C[n,m]")
+    arrays = {
+        "A": rng.normal(size=(400, 3)),
+        "B": rng.normal(size=(3, 20)).astype(dtype),
+        "C": rng.normal(size=(400, 20)),
+    }
+    product = weight * (arrays["A"] @ arrays["B"].astype(float))
+    np.testing.assert_allclose(eb.compile(weight * (A @ B))({"A": arrays["A"], "B": arrays["B"]}), product, rtol=1e-9)
+    np.testing.assert_allclose(eb.compile(weight * (A @ B) + C)(arrays), product + arrays["C"], rtol=1e-9)
+
+
+def test_multiples_of_products_of_half_floats_stay_in_range() -> None:
+    A, B, C = eb.tensors("A[n,k] B[k,m] C[n,m]")
+    fn = eb.compile(1e6 * (A @ B) + C)
+    arrays = {"A": np.ones((4000, 3), "f2"), "B": np.full((3, 400), 1e-4, "f2"), "C": np.zeros((4000, 400), "f2")}
+    np.testing.assert_allclose(fn(arrays), 300, rtol=2e-3)
+
+
+def test_diagonals_and_scatters_are_added_to_bools_as_numbers() -> None:
+    A, v = eb.tensors("A[n,n] v[n]")
+    ones = np.ones((2, 2), bool)
+    both = {"A": ones, "v": np.ones(2, bool)}
+    diagonal = eb.einsum("i->ii", v)
+    for y, arrays, expected in (
+        (A + diagonal, both, [[2, 1], [1, 2]]),
+        (A + 2 * diagonal, both, [[3, 1], [1, 3]]),
+        (A - eb.eye("n"), {"A": ones}, [[0, 1], [1, 0]]),
+        ((A > 0) + eb.eye("n"), {"A": ones}, [[2, 1], [1, 2]]),
+        ((A > 0) + eb.eye("n"), {"A": ones.astype(np.int8)}, [[2, 1], [1, 2]]),
+    ):
+        np.testing.assert_array_equal(eb.compile(y)(arrays), expected)
+    p = eb.program("y[n] = x[n] + u[m] δ[n,ids[m]]", ids=eb.tensor("ids[m]", integer=True))
+    arrays = {"x": np.ones(3, bool), "u": np.ones(4, bool), "ids": np.array([0, 0, 1, 2])}
+    np.testing.assert_array_equal(eb.compile(p["y"])(arrays), [3, 2, 2])
+
+
+def test_a_product_joins_a_transposed_result() -> None:
+    A, B, D = eb.tensors("A[n,n] B[n,m] D[m,n]")
+    rng = np.random.default_rng(0)
+    a = {"A": rng.normal(size=(6, 6)), "B": rng.normal(size=(6, 3)), "D": rng.normal(size=(3, 6))}
+    np.testing.assert_allclose(eb.compile(B @ D + A.T)(a), a["B"] @ a["D"] + a["A"].T, rtol=1e-12)
+    np.testing.assert_allclose(
+        eb.compile(eb.tanh(B @ D + 3 * A.T))(a), np.tanh(a["B"] @ a["D"] + 3 * a["A"].T), rtol=1e-12
+    )
+    some = {key: a[key] for key in "AB"}
+    np.testing.assert_allclose(eb.compile(B @ B.T + A.T)(some), a["B"] @ a["B"].T + a["A"].T, rtol=1e-12)

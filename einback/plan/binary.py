@@ -37,8 +37,11 @@ from einback.rules.relations import is_relation
 __all__ = ["binary"]
 
 
-def binary(roots: Sequence[Node], sizes: Sizes, *, real: bool = True) -> dict[Node, Node]:
-    """What each node below the roots has become; `real` says that complex arrays are declared so."""
+def binary(roots: Sequence[Node], sizes: Sizes, *, real: bool = True, alike: bool = False) -> dict[Node, Node]:
+    """What each node below the roots has become; `real` says that complex arrays are declared so.
+
+    Where all arrays are `alike`, of one floating dtype that is not short, multiples may move from products to factors.
+    """
     cutter = _Cutter(sizes)
     before = shifted(roots)
     guarded = zero_at_zero(list(before.values()), real=real)
@@ -53,7 +56,7 @@ def binary(roots: Sequence[Node], sizes: Sizes, *, real: bool = True) -> dict[No
         new[node] = cutter.visit(rebuild(node, images) if kids else node)
     image = {node: new[image] for node, image in before.items()}
     image |= {root: cutter.dense(image[root]) for root in roots}
-    paired = pairs([image[root] for root in roots], sizes)
+    paired = pairs([image[root] for root in roots], sizes, scaled=alike)
     return {node: paired.get(made, made) for node, made in image.items()}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from fractions import Fraction
 from math import prod
+from typing import Any
 
 from einback.ir.build import einsum
 from einback.ir.nodes import Add, Einsum, Node, Number, Ones
@@ -22,6 +23,7 @@ from einback.rules.relations import is_relation
 
 __all__ = ["in_order", "is_network", "pairs"]
 
+_MODERATE = 1 << 20  # up to which a weight brings no factor to the end of the range of floats
 _SMALLER = 4  # times as many entries as an operand, from which on a multiple of the product is one of the operand
 
 
@@ -36,8 +38,11 @@ def _is_array(node: Node) -> bool:
     return not (isinstance(node, Ones) or is_relation(node))
 
 
-def pairs(roots: Sequence[Node], sizes: Sizes) -> dict[Node, Node]:
-    """What each node below the roots becomes, where no product has more than two arrays."""
+def pairs(roots: Sequence[Node], sizes: Sizes, *, scaled: bool = False) -> dict[Node, Node]:
+    """What each node below the roots becomes, where no product has more than two arrays.
+
+    Multiples of products are `scaled` before where that is less work, which rounds in the dtype of a factor.
+    """
     order = list(postorder(roots))
     products = [node for node in order if isinstance(node, Einsum) and is_network(node)]
     networks = [network(node.operands, node.labels, node.out, resolve(node.sizes, sizes)) for node in products]
@@ -54,10 +59,12 @@ def pairs(roots: Sequence[Node], sizes: Sizes) -> dict[Node, Node]:
             elif any(operand not in made.operands for operand, _ in terms):
                 made = einsum([operand for operand, _ in terms], [labels for _, labels in terms], made.out)
         new[node] = made
+    if not scaled:
+        return new
     images = [new[root] for root in roots]
     uses = count_uses(images)
-    scaled = transform(images, lambda old, node: _scaled_before(node, old, uses, sizes))
-    return {node: scaled.get(made, made) for node, made in new.items()}
+    before = transform(images, lambda old, node: _scaled_before(node, old, uses, sizes))
+    return {node: before.get(made, made) for node, made in new.items()}
 
 
 def _scaled_before(node: Node, old: Node, uses: Mapping[Node, int], sizes: Sizes) -> Node:
@@ -66,7 +73,9 @@ def _scaled_before(node: Node, old: Node, uses: Mapping[Node, int], sizes: Sizes
         return node
     terms, weights = list(node.terms), list(node.weights)
     for k, term in enumerate(node.terms):
-        scaled = _scaled_operand(term, weights[k], old.terms[k], uses, sizes) if abs(weights[k]) != 1 else None
+        size: Any = abs(weights[k])
+        moderate = 1 / _MODERATE <= size <= _MODERATE and size != 1
+        scaled = _scaled_operand(term, weights[k], old.terms[k], uses, sizes) if moderate else None
         if scaled is not None:
             terms[k], weights[k] = scaled, Fraction(1)
     return terms[0] if weights == [1] else Add(tuple(terms), tuple(weights))

@@ -117,7 +117,7 @@ def make_plan(
     declared_dtypes = infer_dtypes(uncut, arrays, known_numbers(uncut, sizes))
     halved = symmetric([*roots, *forward], sizes, declared_dtypes)
     whole = [halved[root] for root in (*roots, *forward)]
-    cut = share_factorisations(whole, binary(whole, sizes, real=declared), shared=real)
+    cut = share_factorisations(whole, binary(whole, sizes, real=declared, alike=_alike(whole, arrays)), shared=real)
     image = {node: cut[now] for node, now in halved.items() if now in cut}
     heads = [image[node] for node in dict.fromkeys((*roots, *forward))]
     laid = laid_out(heads, {image[node] for node in named if node in image}, sizes)
@@ -145,6 +145,12 @@ def make_plan(
     )
     input_bytes = sum(memory.nbytes[node] for node in order if isinstance(node, Input))
     return Plan(new, steps, image, base, sizes, dtypes, numbers, input_bytes)
+
+
+def _alike(roots: Sequence[Node], arrays: Mapping[str, DType]) -> bool:
+    """Whether the arrays that a program reads have one floating dtype, of 32 bits or more a number."""
+    dtypes = {arrays[tensor.name] for tensor in inputs_of(roots)}
+    return len(dtypes) == 1 and next(iter(dtypes)).char in "fdFD"
 
 
 def _step(nodes: tuple[Node, ...], live: int, first_pass: Collection[Node], memory: Memory, sizes: Sizes) -> PlanStep:

@@ -132,6 +132,8 @@ class Handed:
         found = set(self._flat.written)
         for statement in (s for block in self._flat.blocks for s in block):
             match statement:
+                case Into("dot", _, out):  # which writes in C order only
+                    found.difference_update(self._flat.root(register) for register in refs(out))
                 case Into(_, _, out) | Fill(out) if not isinstance(out, Ref):
                     found.difference_update(self._flat.root(register) for register in refs(out))
                 case Sliced() | Run():

@@ -122,7 +122,7 @@ class _Lowering:
                 total = add(self._emitter, terms, constant, dtype)
                 for term, weight in pairs:
                     if term not in self._plan.base and term not in numbers:
-                        total = self._added(total, term, weight)
+                        total = self._added(cast(total, dtype), term, weight)
                 return total
             case Map():
                 return self._map(node, dtype)
