@@ -6,14 +6,14 @@ whole or as a slice along one or more of their axes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from einback.ir.nodes import Const, Input, Node, OneHot, Ones, Reduce
 from einback.ir.walk import children, rebuild
 from einback.plan.slices import Needs, Role, reads, restricts
 
-__all__ = ["Body", "Taken", "make_body", "stand_in"]
+__all__ = ["Body", "Cut", "Taken", "stand_in"]
 
 Axes = tuple[int, ...]  # those of an array that are sliced; none of one that is read whole
 Variant = tuple[Node, Axes]
@@ -44,57 +44,40 @@ def stand_in(node: Node, name: str) -> Input:
     return Input(name, node.shape, ("complex",) if node.is_complex else ())
 
 
-def make_body(
-    stacked: Mapping[Node, int],
-    summed: Iterable[Node],
-    *,
-    order: Sequence[Node],
-    roles: Mapping[Node, Role],
-    wanted: Needs,
-    free: Collection[Node],
-    symbol: str,
-    name: Callable[[Node], str],
-    real: bool,
-) -> Body:
-    """The body that gives the stacked nodes, sliced on an axis, and the parts of those summed.
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A program cut over an index: makes the body of the loop over its slices.
 
     `order` lists the program's nodes, children first; those in `free` read no array and are computed where they are
     read; `symbol` is the size of a slice, `name` names the arrays of nodes that are computed outside.
     """
-    return _Builder(order, roles, wanted, free, symbol, name, real).body(stacked, list(summed))
 
-
-class _Builder:
-    def __init__(
-        self,
-        order: Sequence[Node],
-        roles: Mapping[Node, Role],
-        wanted: Needs,
-        free: Collection[Node],
-        symbol: str,
-        name: Callable[[Node], str],
-        real: bool,
-    ) -> None:
-        self._order, self._roles, self._needs, self._free = order, roles, wanted, free
-        self._symbol, self._name, self._real = symbol, name, real
-        self._takes: dict[str, Taken] = {}
-        self._whole: dict[Node, None] = {}
-        self._made: dict[Variant, Node] = {}
+    order: Sequence[Node]
+    roles: Mapping[Node, Role]
+    needs: Needs
+    free: Collection[Node]
+    symbol: str
+    name: Callable[[Node], str]
+    real: bool
+    _takes: dict[str, Taken] = field(default_factory=dict)
+    _whole: dict[Node, None] = field(default_factory=dict)
+    _made: dict[Variant, Node] = field(default_factory=dict)
 
     def body(self, stacked: Mapping[Node, int], summed: Sequence[Node]) -> Body:
+        """The body that gives the stacked nodes, sliced on an axis, and the parts of those summed."""
         variants = self._variants([(node, (axis,)) for node, axis in stacked.items()], summed)
-        for node in self._order:
+        for node in self.order:
             for axes in variants.get(node, ()):
                 self._made[node, axes] = self._variant(node, axes)
         roots = [self._made[node, (axis,)] for node, axis in stacked.items()]
         for node in summed:
-            part = self._over_slice(node, self._roles[node])
+            part = self._over_slice(node, self.roles[node])
             roots.append(Reduce("max", part.arg, part.axes) if isinstance(part, Reduce) and part.fn == "peak" else part)
         return Body(tuple(roots), tuple(self._takes.values()), tuple(self._whole))
 
     def _variants(self, start: Sequence[Variant], summed: Sequence[Node]) -> dict[Node, list[Axes]]:
         """The slices of each node that are read, and the nodes that are read whole."""
-        waiting = [*start, *(key for node in summed for key in self._read(node, self._roles[node]))]
+        waiting = [*start, *(key for node in summed for key in self._read(node, self.roles[node]))]
         known = dict.fromkeys(waiting)
         waiting = list(known)
         while waiting:
@@ -120,25 +103,25 @@ class _Builder:
         if isinstance(node, Input | Const):
             return None
         if not axes:
-            return Role("inside") if isinstance(node, OneHot) and node not in self._free else None
-        if node in self._roles:
-            return self._roles[node]
-        handed = node in self._needs.views or (node in self._needs.whole and node not in self._free)
-        return None if handed else restricts(node, axes, real=self._real)
+            return Role("inside") if isinstance(node, OneHot) and node not in self.free else None
+        if node in self.roles:
+            return self.roles[node]
+        handed = node in self.needs.views or (node in self.needs.whole and node not in self.free)
+        return None if handed else restricts(node, axes, real=self.real)
 
     def _variant(self, node: Node, axes: Axes) -> Node:
         role = self._role(node, axes)
         if role is not None:
             return self._over_slice(node, role)
-        if isinstance(node, Const) or (not axes and node in self._free):
+        if isinstance(node, Const) or (not axes and node in self.free):
             return node
         if isinstance(node, Ones):
-            return Ones(self._symbol)
+            return Ones(self.symbol)
         return self._taken(node, axes)
 
     def _over_slice(self, node: Node, role: Role) -> Node:
         if isinstance(node, Ones):
-            return Ones(self._symbol)
+            return Ones(self.symbol)
         return rebuild(node, [self._made[key] for key in self._read(node, role)])
 
     def _taken(self, node: Node, axes: Axes) -> Input:
@@ -147,12 +130,12 @@ class _Builder:
             source, whole = node.name, node
         else:
             self._whole[node] = None
-            source = self._name(node)
+            source = self.name(node)
             whole = stand_in(node, source)
         if not axes:
             self._takes.setdefault(source, Taken(whole, source, ()))
             return whole
-        shape = tuple(self._symbol if axis in axes else size for axis, size in enumerate(whole.shape))
+        shape = tuple(self.symbol if axis in axes else size for axis, size in enumerate(whole.shape))
         of_matrices = not any(axis >= whole.rank - 2 for axis in axes)
         facts = tuple(fact for fact in whole.facts if of_matrices or fact in _OF_ENTRIES)
         name = " ".join([source, "slice", *(map(str, axes) if axes != (0,) else ())])  # no name of a user has blanks

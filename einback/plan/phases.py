@@ -19,7 +19,7 @@ from einback.ir.build import const
 from einback.ir.nodes import Delta, Input, Map, Node, OneHot, Ones
 from einback.ir.walk import children, inputs_of, postorder, substitute
 from einback.plan.binding import Sizes, length
-from einback.plan.bodies import Taken, make_body, stand_in
+from einback.plan.bodies import Cut, Taken, stand_in
 from einback.plan.cost import elements, flops
 from einback.plan.handing import kept
 from einback.plan.slices import Needs, Role, Seeds, arrayless, joined, needs, reads
@@ -103,17 +103,8 @@ class _Splitter:
         before = [node for node in outside if not isinstance(node, Input)]
         stacked, summed = self._handed_on(before)
         symbol = next(name for k in count() if (name := f"slice{k or ''}") not in self._sizes)
-        body = make_body(
-            stacked,
-            summed,
-            order=self._order,
-            roles=self._roles,
-            wanted=self._needs,
-            free=self._free,
-            symbol=symbol,
-            name=self._name,
-            real=self._real,
-        )
+        cut = Cut(self._order, self._roles, self._needs, self._free, symbol, self._name, self._real)
+        body = cut.body(stacked, summed)
         makes = [Made(self._name(node), "inside", axis) for node, axis in stacked.items()]
         makes += [Made(self._name(node), self._combined(node)) for node in summed]
         first = Straight(body.whole, tuple(map(self._name, body.whole)))
