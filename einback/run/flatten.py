@@ -43,7 +43,7 @@ from einback.run.steps import (
     Transposed,
     refs,
 )
-from einback.run.views import base_of, is_view
+from einback.run.views import base_of, is_view, reads_windows
 
 __all__ = ["Flattened"]
 
@@ -178,9 +178,8 @@ class Flattened(Arrays):
         kind = kind_of(operand, self.kinds)
         if kind is None or not kind.is_array:
             return Method(operand, "copy")
-        so_far = [*chain.from_iterable(self.blocks), *self._statements]
-        again = self._copies.found(operand, so_far)
-        if again is not None:
+        so_far = [*chain.from_iterable(self.blocks), *self._statements] if reads_windows(operand) else []
+        if (again := self._copies.found(operand, so_far)) is not None:
             return Ref(again)
         temporary = Ref(self.register(kind))
         self.written[temporary.register] = None
