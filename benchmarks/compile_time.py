@@ -40,9 +40,9 @@ cross_entropy = eb.layer("loss = -L[b,t,next[b,t]] / (size(b) size(t))")
 # Where the stages that the public calls hide begin: the module that calls a function, the function, its column.
 INNER_STAGES = (
     ("einback.rules.simplify", "rewrite", "simplify"),
-    ("einback.run.callable", "make_plan", "plan"),
-    ("einback.run.callable", "lower", "lower"),
-    ("einback.run.callable", "write", "lower"),
+    ("einback.run.specialising", "make_plan", "plan"),
+    ("einback.run.specialising", "lower", "lower"),
+    ("einback.run.specialising", "write", "lower"),
 )
 COLUMNS = ("declare", "derive", "simplify", "plan", "lower", "first call")
 

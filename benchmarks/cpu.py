@@ -21,7 +21,7 @@ import numpy as np
 
 from suite.machine import described
 from suite.measuring import Measurement, measured, work
-from suite.report import BY_HAND, OURS, Row, plot, table
+from suite.report import BY_HAND, OURS, Row, plot, relative, table
 from suite.workload import Case, Workload
 from workloads import WORKLOADS
 
@@ -107,7 +107,7 @@ def main() -> None:
         raw = [{"letter": row.workload.letter, "case": row.case.title, "calls": {peer: [one.call for one in ones]
                for peer, ones in row.rounds.items()}} for row in rows]  # fmt: skip
         (chosen.output / "rounds.json").write_text(json.dumps(raw, indent=1), encoding="utf-8")
-        plot(rows, chosen.peers, chosen.output / "plot.png")
+        plot(relative(rows, chosen.peers), chosen.peers, chosen.output / "plot.png")
 
 
 if __name__ == "__main__":

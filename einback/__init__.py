@@ -24,10 +24,14 @@ from einback.errors import (
 
 if TYPE_CHECKING:  # what the table below says at run time
     from einback.api import linalg
+    from einback.api.blocks import Blocks, blocks
     from einback.api.checking import Check, check
     from einback.api.compiling import compile, evaluate
     from einback.api.declaring import Program, einsum, eye, ones, program, tensor, tensors
+    from einback.api.derivation import Derivation, derivation
     from einback.api.derivatives import gauss_newton, grad, hessian, hvp, jacobian, jvp, vjp
+    from einback.api.diagrams import diagram, graph
+    from einback.api.entries import Entries, entries
     from einback.api.expanding import expand
     from einback.api.indexing import flatten, one_hot, unflatten
     from einback.api.layers import Layer, layer
@@ -52,10 +56,13 @@ __version__ = "0.1.0"
 __all__ = [
     "ELEMENTWISE",
     "ArrayError",
+    "Blocks",
     "Check",
     "CompileError",
+    "Derivation",
     "DerivativeError",
     "EinbackError",
+    "Entries",
     "Layer",
     "Loaded",
     "NotationError",
@@ -63,15 +70,20 @@ __all__ = [
     "ShapeError",
     "Structured",
     "Tensor",
+    "blocks",
     "check",
     "compile",
+    "derivation",
+    "diagram",
     "einsum",
+    "entries",
     "evaluate",
     "expand",
     "eye",
     "flatten",
     "gauss_newton",
     "grad",
+    "graph",
     "hessian",
     "hvp",
     "jacobian",
@@ -98,10 +110,14 @@ __all__ = [
 
 # The modules of `einback.api`, and the names that are taken from each.
 _HOMES = {
+    "blocks": "Blocks blocks",
     "checking": "Check check",
     "compiling": "compile evaluate",
     "declaring": "Program einsum eye ones program tensor tensors",
+    "derivation": "Derivation derivation",
     "derivatives": "gauss_newton grad hessian hvp jacobian jvp vjp",
+    "diagrams": "diagram graph",
+    "entries": "Entries entries",
     "expanding": "expand",
     "indexing": "flatten one_hot unflatten",
     "layers": "Layer layer",

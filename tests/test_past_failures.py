@@ -296,8 +296,8 @@ def test_a_size_is_said_of_an_index_that_is_called_like_it():
     w, v, K = eb.tensors("w[n] v[h] K[u]")
     conv = eb.program("y[n] = v[n+u-1] K[u] + w[n]", w=w, v=v, K=K)["y"]
     shown = eb.jacobian(conv, K).text()
-    assert shown == "y[n:n,u:u] = v[n+u-1]"
-    assert eb.program(shown, v=v)["y"].shape == ("n", "u")
+    assert shown == "J[n:n,u:u] = v[n+u-1]"
+    assert eb.program(shown, v=v)["J"].shape == ("n", "u")
 
 
 def test_a_view_with_its_axes_in_another_order_is_gathered_from():
@@ -392,3 +392,57 @@ def test_a_product_joins_a_transposed_result() -> None:
     )
     some = {key: a[key] for key in "AB"}
     np.testing.assert_allclose(eb.compile(B @ B.T + A.T)(some), a["B"] @ a["B"].T + a["A"].T, rtol=1e-12)
+
+
+def test_arrays_that_numpy_makes_and_steps_take_over_are_freed_under_their_names() -> None:
+    p = eb.program("m[b] = logsumexp[c](where(c <= 1, z[b,c], -inf))\n y = m[b]^2")
+    z = np.random.default_rng(0).normal(size=(4000, 50))
+    expected = (np.log(np.exp(z[:, :2]).sum(axis=1)) ** 2).sum()
+    np.testing.assert_allclose(eb.compile(p["y"])(z=z), expected, rtol=1e-12)
+
+
+def test_constants_that_are_made_beforehand_are_not_freed() -> None:
+    p = eb.program("a[i] = where(i >= 2, x[i], 0)\n b[i] = where(i <= 5, y[i], 0)\n s = sum[i](x[i])")
+    fn = eb.compile([p["s"], p["a"], p["b"], eb.tanh(p["a"])])
+    ones = np.ones(200_000)
+    for _ in range(2):
+        total, a, b, t = fn(x=ones, y=ones)
+        assert total == 200_000
+        assert (a.sum(), b.sum()) == (199_998, 6)
+        np.testing.assert_array_equal(t, np.tanh(a))
+
+
+def test_a_call_that_fails_leaves_no_slice_running() -> None:
+    t = eb.tensor("t[b]", integer=True)
+    text = """
+        z[b,c] = tanh(exp(x[t[b],c]) + x[t[b],c])
+        y[b,c] = sin(exp(-z[b,c]^2) + tanh(z[b,c] + exp(z[b,c]))) + cos(w[b,c])
+    """
+    rng = np.random.default_rng(0)
+    arrays = {
+        "x": rng.normal(size=(500, 64)),
+        "t": rng.integers(0, 500, 20_000),
+        "w": rng.normal(size=(20_000, 64)),
+    }
+    fn = eb.compile(eb.program(text, t=t)["y"], threads=2)
+    expected = fn(arrays)
+    for place in (0, 17_000):
+        wrong = {**arrays, "t": arrays["t"].copy(), "w": rng.normal(size=(20_000, 64))}
+        wrong["t"][place] = 1000
+        with pytest.raises(
+            eb.ArrayError, match=rf"^t\[{place}\] is 1000, and the axis that it points into has 500 entr"
+        ):
+            fn(wrong)
+        np.testing.assert_array_equal(fn(arrays), expected)
+
+
+def test_functions_of_numbers_run_under_a_limit() -> None:
+    x = eb.tensor("x[n]")
+    y = eb.erf(eb.sum(eb.ones("[n]")) * 0.1) * eb.sum(x)
+    assert eb.compile(y, memory_limit=10**6)(x=np.ones(5)) == eb.compile(y)(x=np.ones(5))
+
+
+def test_functions_of_a_tensor_and_a_number_have_derivatives() -> None:
+    x = eb.tensor("x[n]")
+    for y in (eb.arctan2(x, 2), eb.arctan2(2, x), eb.hypot(x, 2), eb.logaddexp(x, 2)):
+        assert eb.check(eb.sum(y), x, x=np.linspace(0.3, 1.2, 4))

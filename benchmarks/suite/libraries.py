@@ -37,6 +37,7 @@ def _torch() -> Any:
         einsum=torch.einsum, exp=torch.exp, log=torch.log, tanh=torch.tanh, sqrt=torch.sqrt, sum=torch.sum,
         mean=torch.mean, where=torch.where, relu=torch.relu, logaddexp=_torch_logaddexp, logsumexp=torch.logsumexp,
         softmax=torch.softmax, asarray=torch.from_numpy, name="PyTorch",
+        addmm=torch.addmm, attention=torch.nn.functional.scaled_dot_product_attention,  # for losses of its own
     )  # fmt: skip
 
 

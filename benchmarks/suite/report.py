@@ -11,7 +11,7 @@ from pathlib import Path
 from suite.measuring import Measurement
 from suite.workload import Case, Workload
 
-__all__ = ["Row", "geometric_mean", "plot", "table"]
+__all__ = ["Row", "geometric_mean", "line", "plot", "relative", "table"]
 
 BY_HAND, OURS = "NumPy", "einback"
 
@@ -51,24 +51,24 @@ class Row:
 
 def table(rows: Sequence[Row], peers: Sequence[str]) -> str:
     """Markdown: milliseconds, then the ratios, then first calls and memory, then what failed."""
-    lines = ["Milliseconds a call.", "", _line(["", "case", *peers]), _line(["---"] * (len(peers) + 2))]
+    lines = ["Milliseconds a call.", "", line(["", "case", *peers]), line(["---"] * (len(peers) + 2))]
     for row in rows:
-        lines.append(_line([f"({row.workload.letter}) {row.workload.title}", row.case.title,
-                            *(_milliseconds(row.call(peer)) for peer in peers)]))  # fmt: skip
+        lines.append(line([f"({row.workload.letter}) {row.workload.title}", row.case.title,
+                           *(_milliseconds(row.call(peer)) for peer in peers)]))  # fmt: skip
     lines += ["", "einback's speed over the best library and over NumPy by hand, and its largest error.", ""]
-    lines += [_line(["", "case", "best library", "speed over it", "target", "over NumPy", "error"]), _line(["---"] * 7)]
+    lines += [line(["", "case", "best library", "speed over it", "target", "over NumPy", "error"]), line(["---"] * 7)]
     for row in rows:
         speed = row.ratio(row.best) if row.best else math.nan
         mark = "" if math.isnan(speed) or speed >= row.case.target else " missed"
-        lines.append(_line([f"({row.workload.letter})", row.case.title, row.best, f"{speed:.2f}{mark}",
-                            f"{row.case.target:g}", f"{row.ratio(BY_HAND):.2f}",
-                            f"{row.errors.get(OURS, math.nan):.0e}"]))  # fmt: skip
+        lines.append(line([f"({row.workload.letter})", row.case.title, row.best, f"{speed:.2f}{mark}",
+                           f"{row.case.target:g}", f"{row.ratio(BY_HAND):.2f}",
+                           f"{row.errors.get(OURS, math.nan):.0e}"]))  # fmt: skip
     mean = geometric_mean([row.ratio(row.best) for row in rows if row.best])
     lines += ["", f"Geometric mean over the best library: {mean:.2f}.", ""]
     lines += ["Seconds to the first result (imports not counted), and megabytes beyond imports and arrays.", ""]
-    lines += [_line(["", "case", *peers]), _line(["---"] * (len(peers) + 2))]
+    lines += [line(["", "case", *peers]), line(["---"] * (len(peers) + 2))]
     for row in rows:
-        lines.append(_line([f"({row.workload.letter})", row.case.title, *(_first(row, peer) for peer in peers)]))
+        lines.append(line([f"({row.workload.letter})", row.case.title, *(_first(row, peer) for peer in peers)]))
     failures = {(row.workload.letter, peer, one.failure)
                 for row in rows for peer, ones in row.rounds.items() for one in ones if one.failure}  # fmt: skip
     failures |= {(row.workload.letter, peer, why) for row in rows for peer, why in row.workload.left_out.items()}
@@ -81,7 +81,7 @@ def geometric_mean(values: Sequence[float]) -> float:
     return math.exp(statistics.fmean(map(math.log, known))) if known else math.nan
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
@@ -95,17 +95,22 @@ def _first(row: Row, peer: str) -> str:
     return f"{row.first(peer):.2g} s, {row.peak(peer) / 1e6:.0f} MB"
 
 
-def plot(rows: Sequence[Row], peers: Sequence[str], path: Path) -> None:
-    """Every peer's time in units of einback's, a line a case, on a logarithmic axis."""
+def relative(rows: Sequence[Row], peers: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Every peer's time in units of einback's, by case."""
+    return {f"({row.workload.letter}) {row.workload.title}, {row.case.title}":
+            {peer: row.call(peer) / row.call(OURS) for peer in peers} for row in rows}  # fmt: skip
+
+
+def plot(times: Mapping[str, Mapping[str, float]], peers: Sequence[str], path: Path, unit: str = OURS) -> None:
+    """Every peer's time in units of another, a line a case, on a logarithmic axis; NaN is left out."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(9, 0.42 * len(rows) + 1.6), layout="constrained")
-    styles = dict(zip(peers, ["o", "s", "^", "D", "v", "P"], strict=False))
-    names = [f"({row.workload.letter}) {row.workload.title}, {row.case.title}" for row in rows]
-    for place in range(len(rows)):
+    figure, axes = plt.subplots(figsize=(9, 0.42 * len(times) + 1.6), layout="constrained")
+    styles = dict(zip(peers, ["o", "s", "^", "D", "v", "P", "X"], strict=False))
+    for place in range(len(times)):
         axes.axhline(place, color="0.92", zorder=0)
     for peer in peers:
-        found = [(row.call(peer) / row.call(OURS), place) for place, row in enumerate(rows)]
+        found = [(one.get(peer, math.nan), place) for place, one in enumerate(times.values())]
         found = [pair for pair in found if not math.isnan(pair[0])]
         if found:
             axes.scatter(
@@ -113,9 +118,9 @@ def plot(rows: Sequence[Row], peers: Sequence[str], path: Path) -> None:
             )
     axes.axvline(1, color="0.5", linewidth=0.8)
     axes.set_xscale("log")
-    axes.set_yticks(range(len(rows)), names, fontsize=8)
+    axes.set_yticks(range(len(times)), list(times), fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlabel("time of a call, einback = 1 (further right is slower)")
+    axes.set_xlabel(f"time of a call, {unit} = 1 (further right is slower)", loc="right")
     figure.legend(loc="outside lower center", ncols=len(peers), frameon=False, fontsize=8)
     figure.savefig(path, dpi=150)
     plt.close(figure)

@@ -11,7 +11,7 @@ from suite.libraries import value_and_gradients
 from suite.machine import cores
 from suite.workload import Arrays, Case, Step, Workload
 
-__all__ = ["CAUSAL", "PLAIN"]
+__all__ = ["CAUSAL", "PLAIN", "by_hand", "draw", "loss", "outputs"]
 
 SIZES = {"batch": 4, "heads": 8, "time": 128, "depth": 64}
 
@@ -28,21 +28,21 @@ def loss(lib: Any, a: Arrays, causal: bool) -> Any:
     return lib.sum(a["G"] * (lib.softmax(S, -1) @ a["V"]))
 
 
-def by_hand(causal: bool) -> Step:
+def by_hand(causal: bool, xp: Any = np) -> Step:
     def step(a: Arrays) -> dict[str, Any]:
         Q, K, V, G = a["Q"], a["K"], a["V"], a["G"]
         scale = Q.dtype.type(Q.shape[-1] ** -0.5)
         P = Q @ K.swapaxes(-1, -2)
         P *= scale
         if causal:
-            P = np.where(a["mask"], P, P.dtype.type(-np.inf))
+            P = xp.where(a["mask"], P, P.dtype.type(-np.inf))
         P -= P.max(axis=-1, keepdims=True)
-        np.exp(P, out=P)
+        xp.exp(P, out=P)
         P /= P.sum(axis=-1, keepdims=True)
         D = G @ V.swapaxes(-1, -2)
-        value = np.einsum("bhqk,bhqk->", P, D)
+        value = xp.einsum("bhqk,bhqk->", P, D)
         dV = P.swapaxes(-1, -2) @ G
-        D -= np.einsum("bhqk,bhqk->bhq", P, D)[..., None]
+        D -= xp.einsum("bhqk,bhqk->bhq", P, D)[..., None]
         D *= P
         D *= scale
         return {"value": value, "Q": D @ K, "K": D.swapaxes(-1, -2) @ Q, "V": dV}
@@ -50,14 +50,18 @@ def by_hand(causal: bool) -> Step:
     return step
 
 
-def gradients(causal: bool) -> Step:
+def outputs(causal: bool) -> dict[str, eb.Tensor]:
     scores = "Q[b,h,q,d] K[b,h,k,d] / sqrt(size(d))"
     scores = f"where(q >= k, {scores}, -inf)" if causal else scores
     p = eb.program(f"""
         S[b,h,q,k] = {scores}
         value      = softmax[k](S[b,h,q,k]) V[b,h,k,d] G[b,h,q,d]
     """)
-    compiled = eb.compile({"value": p["value"], **eb.grad(p["value"], {key: p[key] for key in "QKV"})}, threads=cores())
+    return {"value": p["value"], **eb.grad(p["value"], {key: p[key] for key in "QKV"})}
+
+
+def gradients(causal: bool) -> Step:
+    compiled = eb.compile(outputs(causal), threads=cores())
     names = "QKVG"
     return lambda a: compiled({key: a[key] for key in names})
 

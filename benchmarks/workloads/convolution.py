@@ -9,9 +9,9 @@ import numpy as np
 import einback as eb
 from suite.libraries import value_and_gradients
 from suite.machine import cores
-from suite.workload import Arrays, Case, Step, Workload
+from suite.workload import Arrays, Case, Workload
 
-__all__ = ["GRADIENTS"]
+__all__ = ["GRADIENTS", "WRT", "by_hand", "draw", "jax_loss", "outputs", "torch_loss"]
 
 
 SIZES = {"batch": 32, "channels": 16, "out": 32, "side": 28, "window": 3}
@@ -27,34 +27,35 @@ def draw(rng: np.random.Generator, batch: int, channels: int, out: int, side: in
     }
 
 
-def by_hand(a: Arrays) -> dict[str, Any]:
+def by_hand(a: Arrays, xp: Any = np) -> dict[str, Any]:
     """Patches as a matrix, and their adjoint window by window."""
     x, K, G = a["x"], a["K"], a["G"]
     n, c, _, _ = x.shape
     o, _, u, v = K.shape
     _, _, h, w = G.shape
-    patches = np.lib.stride_tricks.sliding_window_view(x, (u, v), axis=(2, 3)).transpose(1, 4, 5, 0, 2, 3)
-    P = patches.reshape(c * u * v, n * h * w)
+    along_n, along_c, along_i, along_j = x.strides
+    strides = (along_c, along_i, along_j, along_n, along_i, along_j)
+    P = xp.lib.stride_tricks.as_strided(x, (c, u, v, n, h, w), strides).reshape(c * u * v, n * h * w)
     y = (K.reshape(o, -1) @ P).reshape(o, n, h, w)
     y += a["b"][:, None, None, None]
     g = G.transpose(1, 0, 2, 3)
-    value = np.vdot(np.maximum(y, 0), g)
+    value = xp.vdot(xp.maximum(y, 0), g)
     g = (g * (y > 0)).reshape(o, -1)
     dP = (K.reshape(o, -1).T @ g).reshape(c, u, v, n, h, w)
-    dx = np.zeros((c, n, *x.shape[2:]), x.dtype)
+    dx = xp.zeros((c, n, *x.shape[2:]), x.dtype)
     for i in range(u):
         for j in range(v):
             dx[:, :, i : i + h, j : j + w] += dP[:, i, j]
     return {"value": value, "x": dx.transpose(1, 0, 2, 3), "K": (g @ P.T).reshape(K.shape), "b": g.sum(axis=1)}
 
 
-def gradients(**_: int) -> Step:
+def outputs() -> dict[str, eb.Tensor]:
     p = eb.program("""
         y[n,o,i,j] = x[n,c,i+u,j+v] K[o,c,u,v] + b[o]
         value      = relu(y[n,o,i,j]) G[n,o,i,j]
     """)
     wrt = {key: p[key] for key in ("x", "K", "b")}
-    return eb.compile({"value": p["value"], **eb.grad(p["value"], wrt)}, threads=cores())
+    return {"value": p["value"], **eb.grad(p["value"], wrt)}
 
 
 def jax_loss(lib: Any, a: Arrays) -> Any:
@@ -76,7 +77,8 @@ GRADIENTS = Workload(
     title="value and gradients of a convolutional layer",
     cases=(Case(SIZES, 1, "32, 16 to 32, 28 by 28, 3 by 3"),),
     arrays=draw,
-    peers={"einback": gradients, "NumPy": lambda **_: by_hand, "JAX": value_and_gradients(jax_loss, WRT)["JAX"],
+    peers={"einback": lambda **_: eb.compile(outputs(), threads=cores()), "NumPy": lambda **_: by_hand,
+           "JAX": value_and_gradients(jax_loss, WRT)["JAX"],
            **{peer: value_and_gradients(torch_loss, WRT)[peer] for peer in ("PyTorch", "torch.compile")}},
     dtype="float32",
     tolerance=1e-3,

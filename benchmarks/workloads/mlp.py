@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from suite.libraries import products, value_and_gradients
 from suite.machine import cores
 from suite.workload import Arrays, Case, Step, Workload
 
-__all__ = ["GRADIENTS", "PRODUCTS", "TINY"]
+__all__ = ["GRADIENTS", "PRODUCTS", "TINY", "by_hand", "draw", "loss", "names", "outputs"]
 
 
 def _shapes(batch: int, inputs: int, hidden: int, classes: int, layers: int) -> list[tuple[int, int]]:
@@ -34,40 +36,44 @@ def draw_with_vectors(rng: np.random.Generator, **sizes: int) -> dict[str, Any]:
     return arrays | {f"v_{key}": rng.normal(size=a.shape) for key, a in arrays.items() if key[0] in "Wb"}
 
 
-def _names(layers: int) -> list[str]:
+def names(layers: int) -> list[str]:
     return [f"{kind}{k}" for k in range(layers) for kind in "Wb"]
 
 
-def loss(lib: Any, a: Arrays, layers: int, smooth: bool = False) -> Any:
+def _affine(h: Any, W: Any, b: Any) -> Any:
+    return h @ W + b
+
+
+def loss(lib: Any, a: Arrays, layers: int, smooth: bool = False, affine: Callable[..., Any] = _affine) -> Any:
     h = a["X"]
     activation = lib.tanh if smooth else lib.relu
     for k in range(layers):
-        h = h @ a[f"W{k}"] + a[f"b{k}"]
+        h = affine(h, a[f"W{k}"], a[f"b{k}"])
         h = activation(h) if k < layers - 1 else h
     return (lib.sum(lib.logsumexp(h, 1)) - lib.sum(a["Y"] * h)) / a["X"].shape[0]
 
 
-def by_hand(layers: int) -> Step:
+def by_hand(layers: int, xp: Any = np, product: Callable[[Any, Any], Any] = operator.matmul) -> Step:
     def step(a: Arrays) -> dict[str, Any]:
         n, inner = a["X"].shape[0], [a["X"]]
         for k in range(layers - 1):
-            h = inner[-1] @ a[f"W{k}"]
+            h = product(inner[-1], a[f"W{k}"])
             h += a[f"b{k}"]
-            inner.append(np.maximum(h, 0, out=h))
-        z = inner[-1] @ a[f"W{layers - 1}"]
+            inner.append(xp.maximum(h, 0, out=h))
+        z = product(inner[-1], a[f"W{layers - 1}"])
         z += a[f"b{layers - 1}"]
         z -= z.max(axis=1, keepdims=True)
-        e = np.exp(z)
+        e = xp.exp(z)
         totals = e.sum(axis=1, keepdims=True)
-        found = {"value": (np.log(totals).sum() - (a["Y"] * z).sum()) / n}
+        found = {"value": (xp.log(totals).sum() - (a["Y"] * z).sum()) / n}
         g = e / totals
         g -= a["Y"]
         g /= n
         for k in range(layers - 1, -1, -1):
-            found[f"W{k}"] = inner[k].T @ g
+            found[f"W{k}"] = product(inner[k].T, g)
             found[f"b{k}"] = g.sum(axis=0)
             if k:
-                g = g @ a[f"W{k}"].T
+                g = product(g, a[f"W{k}"].T)
                 g *= inner[k] > 0
         return found
 
@@ -85,17 +91,21 @@ def declared(layers: int, smooth: bool = False) -> tuple[eb.Tensor, dict[str, eb
         if k < layers - 1:
             h = eb.tanh(h) if smooth else eb.relu(h)
     value = (eb.sum(eb.logsumexp(h, 1)) - eb.sum(Y * h)) / X.size("n")
-    return value, {key: inputs[key] for key in _names(layers)}
+    return value, {key: inputs[key] for key in names(layers)}
 
 
-def gradients(layers: int) -> Step:
+def outputs(layers: int) -> dict[str, eb.Tensor]:
     value, wrt = declared(layers)
-    return eb.compile({"value": value, **eb.grad(value, wrt)}, threads=cores())
+    return {"value": value, **eb.grad(value, wrt)}
 
 
 def _peers(layers: int) -> dict[str, Any]:
-    others = value_and_gradients(lambda lib, a: loss(lib, a, layers), _names(layers))
-    return {"einback": lambda **_: gradients(layers), "NumPy": lambda **_: by_hand(layers), **others}
+    others = value_and_gradients(lambda lib, a: loss(lib, a, layers), names(layers))
+    return {
+        "einback": lambda **_: eb.compile(outputs(layers), threads=cores()),
+        "NumPy": lambda **_: by_hand(layers),
+        **others,
+    }
 
 
 TINY = Workload(
@@ -160,7 +170,7 @@ PRODUCTS = Workload(
     cases=(Case({"batch": 256, "inputs": 784, "hidden": 512, "classes": 10, "layers": 3}, 1.2, "256; 784-512-512-10"),),
     arrays=draw_with_vectors,
     peers={"einback": hessian_product, "NumPy": lambda **_: products_by_hand,
-           **products(lambda lib, a: loss(lib, a, 3, smooth=True), _names(3))},
+           **products(lambda lib, a: loss(lib, a, 3, smooth=True), names(3))},
     dtype="float32",
     tolerance=1e-3,
 )  # fmt: skip

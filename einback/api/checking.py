@@ -2,7 +2,8 @@
 
 Where every function in the program is analytic, by the complex step Im f(x + ih) / h with h = 1e-30, which
 is exact to rounding (Squire & Trapp, SIAM Review 40, 1998); elsewhere by central differences. A complex entry is
-moved along both parts, an entry of a tensor with facts together with those that the facts tie to it.
+moved along both parts, an entry of a tensor with facts together with those that the facts tie to it. The differences of
+a stochastic tensor are those of the program without that fact: its entries may be zero, and pass below it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from einback.api.operations import sum as sum_of
 from einback.api.structure import flatten
 from einback.api.tensor import Tensor, declared
 from einback.errors import ArrayError, DerivativeError
+from einback.ir.facts import without
 from einback.ir.nodes import Input, Map, Matrix, Node, Reduce
 from einback.ir.walk import postorder, substitute
 from einback.rules.matrix import matrix_row
@@ -132,8 +134,9 @@ def _check(y: Tensor, sources: list[Tensor], values: dict[str, Array]) -> Check:
 
 def _compared(y: Tensor, x: Tensor, slope: Array, values: dict[str, Array], analytic: bool) -> Comparison:
     assert isinstance(x.node, Input)
-    exact = analytic and not x.node.facts
-    value = _of_complex(y, x.node) if exact else compile(y)
+    exact = analytic and set(x.node.facts) <= {"stochastic"}
+    moved = Input(x.name, x.node.sizes, ("complex",)) if exact else without(x.node, "stochastic")
+    value = compile(y) if moved is x.node else _moving(y, x.node, moved)
     array = values[x.name]
     places = _places(array.shape, x.node.facts)
     found, wanted = [], []
@@ -152,10 +155,9 @@ def _compared(y: Tensor, x: Tensor, slope: Array, values: dict[str, Array], anal
     )
 
 
-def _of_complex(y: Tensor, x: Input) -> Compiled:
-    """The program of y with x declared complex, so that nothing is read into it that holds for reals alone."""
+def _moving(y: Tensor, x: Input, moved: Input) -> Compiled:
+    """The program of y with x of other facts; declared complex, nothing is read into it that holds for reals alone."""
     known = y.known()
-    moved = Input(x.name, x.sizes, ("complex",))
     inputs = tuple(moved if node is x else node for node in known.inputs)
     return Compiled(substitute([y.node], {x: moved}), inputs, equalities=known.equalities)
 
@@ -190,11 +192,16 @@ def _places(shape: tuple[int, ...], facts: tuple[str, ...]) -> list[tuple[int, .
 
 
 def _directions(array: Array, place: tuple[int, ...], facts: tuple[str, ...]) -> list[Array]:
-    """The directions in which an entry moves; an orthogonal matrix turns in the plane of two of its columns."""
+    """The directions in which an entry moves; an orthogonal matrix turns in the plane of two of its columns.
+
+    What an entry of a stochastic tensor gains, its row gives.
+    """
     direction = np.zeros(array.shape, np.result_type(array, np.float64))
     direction[place] = 1
     if "symmetric" in facts:
         direction[(*place[:-2], place[-1], place[-2])] = 1
+    if "stochastic" in facts:
+        direction[place[:-1]] -= 1 / array.shape[-1]
     if "orthogonal" in facts:
         direction = array @ (direction - np.swapaxes(direction, -1, -2))
     return [direction, 1j * direction] if "complex" in facts else [direction]
@@ -211,7 +218,11 @@ def _complex_step(
 
 
 def _central(value: Compiled, values: dict[str, Array], x: Input, place: tuple[int, ...], direction: Array) -> float:
-    size = float(np.abs(values[x.name][place]))
-    step = float(np.cbrt(np.finfo(float).eps)) * (size if "positive" in x.facts else max(1.0, size))
+    step = float(np.cbrt(np.finfo(float).eps))
+    moving = np.abs(values[x.name][direction != 0])
+    if "positive" in x.facts and moving.size:
+        step *= float(moving.min())  # no entry passes zero
+    else:
+        step *= max(1.0, float(np.abs(values[x.name][place])))
     ahead, behind = (value(_moved(values, x, direction, sign * step)) for sign in (1.0, -1.0))
     return float((ahead - behind) / (2 * step))

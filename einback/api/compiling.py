@@ -8,21 +8,30 @@ from typing import Any, Literal, overload
 from einback.api.function import Function
 from einback.api.structured_function import StructuredFunction
 from einback.api.tensor import Tensor
-from einback.errors import CompileError
+from einback.errors import CompileError, did_you_mean
+from einback.run.specialising import PRECISIONS
 
 __all__ = ["Function", "StructuredFunction", "compile", "evaluate"]
 
 
 @overload
 def compile(
-    outputs: Any, memory_limit: int | None = ..., threads: int | None = ..., structured: Literal[False] = ...
-) -> Function: ...
+    outputs: Any, memory_limit: int | None = ..., threads: int | None = ..., structured: Literal[False] = ..., *,
+    precision: str = ..., graph: bool = ...
+) -> Function: ...  # fmt: skip
 @overload
 def compile(
-    outputs: Any, memory_limit: int | None = ..., threads: int | None = ..., *, structured: Literal[True]
-) -> StructuredFunction: ...
+    outputs: Any, memory_limit: int | None = ..., threads: int | None = ..., *, structured: Literal[True],
+    precision: str = ..., graph: bool = ...
+) -> StructuredFunction: ...  # fmt: skip
 def compile(
-    outputs: Any, memory_limit: int | None = None, threads: int | None = None, structured: bool = False
+    outputs: Any,
+    memory_limit: int | None = None,
+    threads: int | None = None,
+    structured: bool = False,
+    *,
+    precision: str = "float32",
+    graph: bool = False,
 ) -> Function:
     """Compile tensors into a function of arrays.
 
@@ -34,6 +43,10 @@ def compile(
     With `memory_limit` a call allocates at most so many bytes beside the arrays passed, results included: programs
     that would need more run in slices of an index, and what cannot fit is a `CompileError` that says what would.
     With `threads` slices run on so many threads.
+
+    On CuPy arrays, `precision` says how a device multiplies matrices of 32-bit floats: as "float32", or faster and
+    rounded to "tf32", "bfloat16" or "float16", with sums in 32 bits. With `graph=True` it records what it launches in
+    a CUDA graph, and replays that. Neither changes what is done with NumPy arrays.
 
     With `structured=True` each result is a `Structured`: its factors, from which deltas are left out.
 
@@ -61,7 +74,16 @@ def compile(
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             unit = "bytes, as in 64 * 2**20" if what == "memory_limit" else "threads"
             raise CompileError(f"{what}={value!r} is no number of {unit}")
-    return StructuredFunction(outputs) if structured else Function(outputs, memory_limit=memory_limit, threads=threads)
+    if precision not in PRECISIONS:
+        hint = did_you_mean(str(precision), PRECISIONS) or f"precisions: {', '.join(PRECISIONS)}"
+        raise CompileError(f"{precision!r} is no precision of matrix products", hint=hint)
+    if not isinstance(graph, bool):
+        raise CompileError(f"graph={graph!r} is neither True nor False")
+    if structured and (graph or precision != "float32"):
+        raise CompileError("graph and precision are not supported for structured results", hint="leave them out")
+    if structured:
+        return StructuredFunction(outputs)
+    return Function(outputs, memory_limit=memory_limit, threads=threads, precision=precision, graph=graph)
 
 
 def evaluate(outputs: Any, /, **arrays: Any) -> Any:

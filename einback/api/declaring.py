@@ -45,13 +45,15 @@ def tensor(
     lower: bool = False,
     positive_definite: bool = False,
     orthogonal: bool = False,
+    stochastic: bool = False,
 ) -> Tensor:
     """Declare one tensor, with facts that its arrays keep; simplification and derivatives use them.
 
     `integer` marks whole numbers, which have no gradient, `complex` complex numbers, `positive` entries larger
     than 0. Of the last two axes, which are of one size: `symmetric`, `diagonal`, `lower` (triangular),
-    `positive_definite` (symmetric too), `orthogonal`. Arrays are checked for them at every call. docs/complex.md
-    and docs/facts.md say which derivatives are meant.
+    `positive_definite` (symmetric too), `orthogonal`. Of the last axis: `stochastic`, no entry is negative and each
+    row sums to one. Arrays are checked for them at every call. docs/complex.md and docs/facts.md say which
+    derivatives are meant.
 
     Raises `NotationError` with a caret for the text, `EinbackError` for facts that contradict each other and
     `ShapeError` for facts of matrices about other shapes.
@@ -70,6 +72,7 @@ def tensor(
         "lower": lower,
         "positive_definite": positive_definite,
         "orthogonal": orthogonal,
+        "stochastic": stochastic,
     }
     return _declare(parse_declaration(text), words)
 

@@ -10,9 +10,11 @@ from einback.api.structure import flatten, rebuild
 from einback.api.tensor import Tensor, combine
 from einback.derive import curvature, orders
 from einback.errors import DerivativeError, ShapeError, did_you_mean
+from einback.formula.subject import Derivative, Kind, Variable
 from einback.ir.nodes import Input, Node
 from einback.ir.sizes import Equality
 from einback.ir.walk import postorder
+from einback.notation.unify import distinct_names
 
 __all__ = ["default_wrt", "gauss_newton", "grad", "hessian", "hvp", "jacobian", "jvp", "vjp"]
 
@@ -25,7 +27,7 @@ def grad(y: Tensor, wrt: Any = None, *, convention: str = "ascent", entries: str
 
     At a complex z = a + ib it is dy/da + i dy/db, the direction of steepest ascent, or dy/da - i dy/db with
     `convention="conjugate"` (Kreutz-Delgado, The Complex Gradient Operator and the CR-Calculus, 2009). At a tensor
-    that is declared symmetric, diagonal, lower or orthogonal it is the gradient among such tensors, or with
+    that is declared symmetric, diagonal, lower, orthogonal or stochastic it is the gradient among such tensors, or with
     `entries="independent"` what the entries on and below the diagonal change by themselves.
     Raises `DerivativeError` where y is not a real scalar, or x holds integers or is not part of y.
 
@@ -39,7 +41,7 @@ def grad(y: Tensor, wrt: Any = None, *, convention: str = "ascent", entries: str
     sources = flatten(wrt, "wrt")
     _check_sources(y, sources)
     nodes = orders.gradient(y.node, [x.node for x in sources], chosen(convention, entries))
-    return rebuild(wrt, [_like(node, x, y) for node, x in zip(nodes, sources, strict=True)])
+    return rebuild(wrt, [_like("gradient", node, x, y) for node, x in zip(nodes, sources, strict=True)])
 
 
 def vjp(y: Tensor, x: Any, g: Tensor, *, convention: str = "ascent", entries: str = "projected") -> Any:
@@ -52,7 +54,10 @@ def vjp(y: Tensor, x: Any, g: Tensor, *, convention: str = "ascent", entries: st
     _check_sources(y, sources)
     learned = _same_shape(y, g, "g", "the tensor")
     nodes = orders.pull(y.node, [one.node for one in sources], g.node, chosen(convention, entries))
-    pulled = [_like(node, one, y, g, equalities=learned) for node, one in zip(nodes, sources, strict=True)]
+    pulled = [
+        _like("pullback", node, one, y, g, equalities=learned, along=(g,))
+        for node, one in zip(nodes, sources, strict=True)
+    ]
     return rebuild(x, pulled)
 
 
@@ -67,7 +72,8 @@ def jvp(y: Tensor, tangents: Mapping[Tensor, Tensor]) -> Tensor:
     for x, dx in tangents.items():
         learned |= _same_shape(x, dx, "the tangent", x.name or "the tensor")
     node = orders.push(y.node, {x.node: dx.node for x, dx in tangents.items()})
-    return combine(node, y.names, [y, *tangents.values()], equalities=learned, derived=True)
+    how = _derivative("pushforward", y, *tangents, along=list(tangents.values()))
+    return combine(node, y.names, [y, *tangents.values()], equalities=learned, derivative=how)
 
 
 def jacobian(y: Tensor, x: Tensor, *, entries: str = "projected") -> Tensor:
@@ -78,12 +84,12 @@ def jacobian(y: Tensor, x: Tensor, *, entries: str = "projected") -> Tensor:
     >>> import einback as eb
     >>> A, x = eb.tensors("A[m,n] x[n]")
     >>> print(eb.jacobian(A @ x, x))
-    y[m,n] = A[m,n]
+    J[m,n] = A[m,n]
     """
     _check_sources(y, [x])
-    names = _distinct((*y.names, *x.names))
+    names = distinct_names((*y.names, *x.names))
     node = orders.jacobian(y.node, x.node, chosen(entries=entries))
-    return combine(node, names, [y], like=_input(x), derived=True)
+    return combine(node, names, [y], like=_input(x), derivative=_derivative("jacobian", y, x), origin=(y, x))
 
 
 def hessian(y: Tensor, x: Any, z: Any = None, *, entries: str = "projected") -> Any:
@@ -97,9 +103,9 @@ def hessian(y: Tensor, x: Any, z: Any = None, *, entries: str = "projected") -> 
     >>> x, A = eb.tensors("x[n] A[n,n]")
     >>> y = eb.einsum("i,ij,j->", x, A, x)
     >>> print(eb.hessian(y, x))
-    y[n,n'] = A[n,n'] + A[n',n]
+    H[n,n'] = A[n,n'] + A[n',n]
     >>> print(eb.hessian(y, [x, A])[0][1])
-    y[n,n',n''] = δ[n,n'] x[n''] + δ[n,n''] x[n']
+    H[n,n',n''] = δ[n,n'] x[n''] + δ[n,n''] x[n']
     """
     _scalar(y, "Hessian")
     z = x if z is None else z
@@ -110,7 +116,7 @@ def hessian(y: Tensor, x: Any, z: Any = None, *, entries: str = "projected") -> 
             _check_independent(one, other)
     how = chosen(entries=entries)
     blocks = curvature.hessian_blocks(y.node, [one.node for one in rows], [one.node for one in columns], how)
-    return _blocks(blocks, y, x, z)
+    return _blocks("hessian", blocks, y, x, z)
 
 
 def hvp(y: Tensor, x: Tensor, v: Tensor, *, convention: str = "ascent", entries: str = "projected") -> Tensor:
@@ -119,7 +125,7 @@ def hvp(y: Tensor, x: Tensor, v: Tensor, *, convention: str = "ascent", entries:
     _check_sources(y, [x])
     learned = _same_shape(x, v, "v", x.name or "the tensor")
     node = orders.hessian_vector(y.node, x.node, v.node, chosen(convention, entries))
-    return _like(node, x, y, v, equalities=learned)
+    return _like("product", node, x, y, v, equalities=learned)
 
 
 def gauss_newton(loss: Tensor, output: Tensor, x: Any) -> Any:
@@ -139,7 +145,7 @@ def gauss_newton(loss: Tensor, output: Tensor, x: Any) -> Any:
     >>> X, t, w = eb.tensors("X[n,d] t[n] w[d]")
     >>> f = X @ w
     >>> print(eb.gauss_newton(eb.sum((f - t) ** 2), f, w))
-    y[d,d'] = 2 X[n,d] X[n,d']
+    G[d,d'] = 2 X[n,d] X[n,d']
     """
     _scalar(loss, "Gauss-Newton matrix")
     sources = flatten(x, "x")
@@ -149,23 +155,51 @@ def gauss_newton(loss: Tensor, output: Tensor, x: Any) -> Any:
         for other in sources:
             _check_independent(one, other)
     blocks = curvature.gauss_newton(loss.node, output.node, [one.node for one in sources])
-    return _blocks(blocks, loss, x, x)
+    return _blocks("gauss-newton", blocks, loss, x, x)
 
 
-def _blocks(blocks: Mapping[tuple[Node, Node], Node], y: Tensor, x: Any, z: Any) -> Any:
+def _blocks(kind: Kind, blocks: Mapping[tuple[Node, Node], Node], y: Tensor, x: Any, z: Any) -> Any:
     """The blocks as tensors: in the structure of x, each the structure of z."""
 
     def block(one: Tensor, other: Tensor) -> Tensor:
-        names = _distinct((*one.names, *other.names))
-        return combine(blocks[one.node, other.node], names, [y], like=_input(one), derived=True)
+        names = distinct_names((*one.names, *other.names))
+        return combine(
+            blocks[one.node, other.node],
+            names,
+            [y],
+            like=_input(one),
+            derivative=_derivative(kind, y, one, other),
+        )
 
     columns = flatten(z, "z")
     return rebuild(x, [rebuild(z, [block(one, other) for other in columns]) for one in flatten(x, "x")])
 
 
-def _like(node: Node, x: Tensor, *made_from: Tensor, equalities: frozenset[Equality] = frozenset()) -> Tensor:
-    name = f"d{x.name}" if x.name else ""
-    return combine(node, x.names, made_from, name=name, like=_input(x), derived=True, equalities=equalities)
+def _like(
+    kind: Kind,
+    node: Node,
+    x: Tensor,
+    y: Tensor,
+    *others: Tensor,
+    equalities: frozenset[Equality] = frozenset(),
+    along: Sequence[Tensor] = (),
+) -> Tensor:
+    """A derivative of y with the axes and the dtype of x."""
+    return combine(
+        node,
+        x.names,
+        [y, *others],
+        name=f"d{x.name}" if x.name else "",
+        like=_input(x),
+        derivative=_derivative(kind, y, x, along=along),
+        equalities=equalities,
+        origin=(y, x) if kind == "gradient" else None,
+    )
+
+
+def _derivative(kind: Kind, y: Tensor, *by: Tensor, along: Sequence[Tensor] = ()) -> Derivative:
+    of, *others = (Variable(one.name, one.names) for one in (y, *by, *along))
+    return Derivative(kind, of, tuple(others[: len(by)]), tuple(others[len(by) :]))
 
 
 def _input(x: Tensor) -> Input | None:
@@ -180,18 +214,6 @@ def default_wrt(y: Tensor) -> list[Tensor]:
             "the tensor has no parameters to differentiate by", hint="name the tensors: grad(y, [W, b])"
         )
     return found
-
-
-def _distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """Index names with primes behind those that were seen before."""
-    taken: set[str] = set()
-    result = []
-    for name in names:
-        while name and name in taken:
-            name += "'"
-        taken.add(name)
-        result.append(name)
-    return tuple(result)
 
 
 def _scalar(y: Tensor, what: str) -> None:

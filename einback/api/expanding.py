@@ -33,4 +33,4 @@ def expand(y: Tensor) -> Tensor:
     """
     if not isinstance(y, Tensor):
         raise EinbackError(f"tensors are expanded, and this is of type {type(y).__name__}")
-    return combine(multiplied_out(y.node), y.names, [y], name=y.name, like=y.like, derived=y.derived)
+    return combine(multiplied_out(y.node), y.names, [y], name=y.name, like=y.like, derivative=y.derivative)

@@ -8,19 +8,20 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from einback.api.derivatives import grad
 from einback.api.scope import Known, gather, names_in_normal_form
 from einback.api.structure import flatten, rebuild
+from einback.api.tensor import Tensor
 from einback.errors import CompileError
 from einback.formula.index import Names, line
 from einback.formula.labels import letters
-from einback.ir.nodes import Node
+from einback.ir.nodes import Input, Node
 from einback.ir.walk import postorder
-from einback.plan.plan import Plan
 from einback.rules.simplify import normalise
 from einback.run.callable import Compiled
 from einback.run.facts import minds_complex
+from einback.run.made import Compared
 from einback.run.names import identifier
-from einback.run.report import SlicedPlan
 from einback.run.saved import Saved, SavedInput, specialisation, write
 from einback.run.source import Describe
 
@@ -30,9 +31,18 @@ __all__ = ["Function", "describer"]
 class Function(Compiled):
     """A compiled program; pickled as the tensors that it computes."""
 
-    def __init__(self, outputs: Any, *, memory_limit: int | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        outputs: Any,
+        *,
+        memory_limit: int | None = None,
+        threads: int | None = None,
+        precision: str = "float32",
+        graph: bool = False,
+    ) -> None:
         self.outputs = outputs
-        self._limits = {"memory_limit": memory_limit, "threads": threads}
+        self._options: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads}
+        self._options |= {"precision": precision, "graph": graph}
         wanted = flatten(outputs, "what is compiled")
         known = gather(tensor.scope for tensor in wanted)
         roots = normalise([tensor.node for tensor in wanted])
@@ -50,8 +60,7 @@ class Function(Compiled):
             names=named | _result_names(outputs, roots),
             letters=letters(list(postorder(roots))),
             describe=describer(known, axes, named),
-            memory_limit=memory_limit,
-            threads=threads,
+            **self._options,
         )
 
     def save(self, path: str | PathLike[str], arrays: Mapping[str, object] | None = None, /, **named: Any) -> None:
@@ -63,16 +72,12 @@ class Function(Compiled):
         """
         values = {**(arrays or {}), **named}
         wanted = self._looked_up(values) if values else None
-        if any(limit is not None for limit in self._limits.values()):
+        if self._options["memory_limit"] is not None:  # it holds for arrays as they lie in memory
             raise CompileError(
-                "a program in slices cannot be saved", hint="keep fn.source(), a file that runs by itself"
+                "a program under a memory_limit cannot be saved", hint="keep fn.source(), a file that runs by itself"
             )
         with self._lock:
-            made = [(key, one) for key, one in self._made.items() if wanted is None or one is wanted]
-        if any(isinstance(one.plan, SlicedPlan) for _, one in made):
-            raise CompileError(
-                "a program in slices cannot be saved", hint="keep fn.source(), a file that runs by itself"
-            )
+            made = [one for one in self._made.values() if wanted is None or one is wanted]
         if not made:
             raise CompileError("the program has met no arrays yet, and is saved for those that it has met",
                                hint="call it first, or pass arrays or shapes to save")  # fmt: skip
@@ -84,21 +89,41 @@ class Function(Compiled):
                 strictly=self._strictly,
                 specialisations=tuple(
                     specialisation(
-                        key,
+                        one.case,
                         function=identifier(self._program.function),
                         reads=one.reads,
                         source=one.standalone(),
                         plan=one.plan.described(one.text.formulas),
                     )
-                    for key, one in made
-                    if isinstance(one.plan, Plan)
+                    for one in made
                 ),
             ),
             Path(path),
         )
 
+    def _checked(self) -> tuple[Compared, ...]:
+        """The results that are gradients of other results, found by deriving them again."""
+        tensors = flatten(self.outputs, "what is compiled")
+        values = [(k, y) for k, y in enumerate(tensors) if not y.ndim and not y.derived]
+        return tuple(
+            (k, other, tensor.like)
+            for other, tensor in enumerate(tensors)
+            if tensor.like is not None
+            for k, y in values
+            if tensor.like in {x.node for x in y.inputs} and _is_gradient(tensor, y, tensor.like)
+        )
+
     def __reduce__(self) -> tuple[object, ...]:
-        return partial(type(self), **self._limits), (self.outputs,)
+        return partial(type(self), **self._options), (self.outputs,)
+
+
+def _is_gradient(tensor: Tensor, y: Tensor, x: Input) -> bool:
+    """Whether a tensor is the gradient of a scalar by an input, whatever it was derived as."""
+    if tensor.node.shape != x.shape:
+        return False
+    derived = grad(y, next(one for one in y.inputs if one.node is x))
+    found, wanted = normalise([tensor.node, derived.node])
+    return found is wanted
 
 
 def describer(known: Known, axes: Mapping[Node, tuple[str, ...]], named: Mapping[Node, str]) -> Describe:

@@ -30,12 +30,12 @@ from einback.plan.plan import Plan
 from einback.rules.simplify import normalise
 from einback.run.callable import Compiled
 from einback.run.guards import refuse_missing
+from einback.run.keeping import remember
 from einback.run.report import SlicedPlan
 from einback.run.structured import Form, FormTerm
 
 __all__ = ["StructuredFunction"]
 
-_KEPT = 64  # layouts of one program
 
 Core = tuple[Node, Input | None]  # what is computed, and the input whose dtype it takes
 Key = tuple[object, ...]
@@ -85,7 +85,7 @@ class StructuredFunction(Function):
             layout = self._layout_for(values)
             if plain:
                 with self._guard:
-                    _remember(self._found, key, layout)
+                    remember(self._found, key, layout)
         made = [np.asarray(core) for core in layout.program(layout.known(values))]
         for core in made:
             core.flags.writeable = False
@@ -97,11 +97,26 @@ class StructuredFunction(Function):
         layout = self._latest(values)
         return layout.program.plan(layout.known(values))
 
-    def source(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> str:
-        """The program that computes all cores, as a standalone file that returns a list of them."""
+    def source(
+        self,
+        arrays: Mapping[str, object] | None = None,
+        /,
+        *,
+        target: str = "numpy",
+        readable: bool | None = None,
+        with_check: bool = False,
+        function_name: str | None = None,
+        **named: Any,
+    ) -> str:
+        """The program that computes all cores, as a standalone file that returns a list of them.
+
+        Arguments as for `Function.source`; cores are no gradients, and such a file has no check.
+        """
         values = {**(arrays or {}), **named}
         layout = self._latest(values)
-        return layout.program.source(layout.known(values))
+        return layout.program.source(
+            layout.known(values), target=target, readable=readable, with_check=with_check, function_name=function_name
+        )
 
     def save(self, path: str | PathLike[str], arrays: Mapping[str, object] | None = None, /, **named: Any) -> NoReturn:
         """Refused: what a structured result is made of depends on sizes in ways that a file does not hold."""
@@ -119,7 +134,7 @@ class StructuredFunction(Function):
         key = (*sorted(sizes.items()), *map(str, dtypes))
         with self._guard:
             layout = self._layouts.pop(key, None) or self._laid_out(sizes, dtypes)
-            _remember(self._layouts, key, layout)
+            remember(self._layouts, key, layout)
         return layout
 
     def _laid_out(self, sizes: Sizes, dtypes: Sequence[np.dtype[Any] | None]) -> _Layout:
@@ -219,9 +234,3 @@ def _dtype(result: _Result, cores: Sequence[Any], values: Mapping[str, Any]) -> 
     promoted = np.result_type(*cores, *([] if cores and whole else [np.float64(0)]))
     own = _dtype_of(result.like, values) or promoted
     return np.result_type(own, np.complex64) if promoted.kind == "c" and own.kind == "f" else own
-
-
-def _remember(cache: dict[Key, _Layout], key: Key, layout: _Layout) -> None:
-    cache[key] = layout
-    if len(cache) > _KEPT:
-        del cache[next(iter(cache))]

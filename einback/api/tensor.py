@@ -15,9 +15,10 @@ import numpy as np
 from einback.api.axes import resolve_axes
 from einback.api.numpy_names import INSTEAD, NO_NUMBERS
 from einback.api.parts import Parts
-from einback.api.scope import Known, Scope, gather, names_in_normal_form
-from einback.errors import EinbackError, NotationError, ShapeError
-from einback.formula.index import Names, latex, text
+from einback.api.printing import Printed
+from einback.api.scope import Known, Scope, gather
+from einback.errors import EinbackError, ShapeError
+from einback.formula.subject import Derivative
 from einback.ir.build import const, einsum, size_of
 from einback.ir.data import from_data, to_data
 from einback.ir.indexing import gathered
@@ -25,7 +26,6 @@ from einback.ir.nodes import Input, Node, Shape
 from einback.ir.sizes import Equality, Size
 from einback.rules import composite
 from einback.rules.complex import complex_number
-from einback.rules.simplify import normalise
 
 __all__ = ["Operand", "Tensor", "combine", "declared", "elementwise", "nodes_of"]
 
@@ -33,7 +33,7 @@ Operand = Any  # a Tensor or a number
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, weakref_slot=True)
-class Tensor(Parts):
+class Tensor(Parts, Printed):
     """A symbolic tensor: what `tensors`, `einsum` and every operation return.
 
     `shape` holds sizes (symbols or integers), `names` the index names of the axes, "" where an axis has none.
@@ -53,7 +53,8 @@ class Tensor(Parts):
     scope: Scope
     name: str = ""
     like: Input | None = None  # the input whose dtype a gradient has
-    derived: bool = False  # whether it is a derivative, for the plan's report
+    derivative: Derivative | None = None  # what it is a derivative of
+    origin: tuple[Tensor, Tensor] | None = None  # the tensors themselves, of a gradient or Jacobian; not pickled
 
     __iter__: ClassVar[None] = None
 
@@ -100,6 +101,11 @@ class Tensor(Parts):
         return self.node.rank
 
     @property
+    def derived(self) -> bool:
+        """Whether it is a derivative."""
+        return self.derivative is not None
+
+    @property
     def parameters(self) -> list[Tensor]:
         """The layers' parameters that this tensor was made from, in order of creation."""
         known = self.known()
@@ -134,37 +140,10 @@ class Tensor(Parts):
         """What was declared on the way to this tensor."""
         return gather([self.scope])
 
-    def text(self, notation: str = "index", name: str = "") -> str:
-        """The formula as an index program, which `program` reads back: `y[n,c] = ...` and its `where` lines.
-
-        `name` stands on the left; left out, it is the tensor's own name, or y.
-
-        >>> import einback as eb
-        >>> A, x = eb.tensors("A[n,n] x[n]")
-        >>> print(eb.hessian(x @ A @ x, x).text(name="H"))
-        H[n,n'] = A[n,n'] + A[n',n]
-        """
-        _check_notation(notation)
-        return text(*self._printable(name))
-
-    def latex(self, notation: str = "index", name: str = "") -> str:
-        """The formula in LaTeX mathematics, in index notation; |n| is the length of index n.
-
-        One equation, or an `aligned` block where intermediates are named: it belongs between $$ signs.
-        """
-        _check_notation(notation)
-        return latex(*self._printable(name))
-
-    def __str__(self) -> str:
-        return self.text()
-
     def __repr__(self) -> str:
         pairs = zip(self.names, self.shape, strict=True)
         axes = [f"{name}:{size}" if name and name != size else str(size) for name, size in pairs]
         return f"<Tensor {self.name or type(self.node).__name__.lower()}[{','.join(axes)}]>"
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickled as data: what was declared, flattened."""
@@ -179,15 +158,7 @@ class Tensor(Parts):
             list(known.tensors.values()),
             known.derived,
         )
-        return _loaded, (to_data(roots), facts, self.name, self.derived)
-
-    def _printable(self, name: str = "") -> tuple[Node, str, Names]:
-        known = self.known()
-        (node,) = normalise([self.node])
-        name = name or ("" if isinstance(node, Input) else self.name) or "y"
-        while any(name == other.name and other is not node for other in known.inputs):
-            name += "_"
-        return node, name, Names(self.names, known.size_names, names_in_normal_form(known))
+        return _loaded, (to_data(roots), facts, self.name, self.derivative)
 
     def __add__(self, other: Operand) -> Tensor:
         return elementwise(composite.add, self, other)
@@ -253,7 +224,7 @@ class Tensor(Parts):
         )
 
 
-def _loaded(data: Any, facts: tuple[Any, ...], name: str, derived: bool) -> Tensor:
+def _loaded(data: Any, facts: tuple[Any, ...], name: str, derivative: Derivative | None) -> Tensor:
     names, input_names, parameters, size_names, equalities, tensor_names, from_derivatives = facts
     node, *rest = from_data(data)
     inputs = dict(zip(rest, input_names, strict=False))
@@ -261,7 +232,7 @@ def _loaded(data: Any, facts: tuple[Any, ...], name: str, derived: bool) -> Tens
     like = rest[-1] if len(rest) > len(input_names) + len(tensor_names) else None
     declared_before = tuple(rest[k] for k in parameters)
     scope = Scope(inputs, declared_before, size_names, frozenset(equalities), named, from_derivatives)  # type: ignore[arg-type]
-    return Tensor(node, names, scope, name, like, derived)  # type: ignore[arg-type]
+    return Tensor(node, names, scope, name, like, derivative)  # type: ignore[arg-type]
 
 
 def nodes_of(operands: Iterable[Operand]) -> list[Node]:
@@ -291,17 +262,20 @@ def combine(
     size_names: dict[Size, tuple[str, ...]] | None = None,
     name: str = "",
     like: Input | None = None,
-    derived: bool = False,
+    derivative: Derivative | None = None,
+    origin: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """A tensor made from others. New size equalities are checked against all that is known."""
     parents = tuple(dict.fromkeys(tensor.scope for tensor in made_from))
-    if not (equalities or size_names or derived) and len(parents) == 1:
+    if not (equalities or size_names or derivative) and len(parents) == 1:
         scope = parents[0]
     else:
-        scope = Scope(size_names=size_names or {}, equalities=equalities, derived=derived, parents=parents)
+        scope = Scope(
+            size_names=size_names or {}, equalities=equalities, derived=derivative is not None, parents=parents
+        )
     if equalities:
         gather([scope])
-    return Tensor(node, tuple(names), scope, name, like, derived)
+    return Tensor(node, tuple(names), scope, name, like, derivative, origin)
 
 
 def elementwise(build: Callable[..., Node], *operands: Operand) -> Tensor:
@@ -342,8 +316,3 @@ def declared(node: Input, names: Sequence[str], *, parameter: bool = False) -> T
         size_names={size: (name.rstrip("'"),) for size, name in zip(node.sizes, names, strict=True) if name},
     )
     return Tensor(node, tuple(names), scope, node.name)
-
-
-def _check_notation(notation: str) -> None:
-    if notation != "index":
-        raise NotationError(f"no notation is named {notation!r}", hint="the notations are: index")

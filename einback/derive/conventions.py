@@ -7,6 +7,7 @@ Inside, cotangents are plain: g stands for the change Re(g dx), entry by entry. 
     diagonal D             g on the diagonal, 0 elsewhere
     lower triangular L     g on and below the diagonal, 0 above
     orthogonal Q           (g - Q g' Q) / 2, which is tangent to the orthogonal matrices at Q
+    stochastic Y           g minus its mean along the last axis, so that each row sums to zero
 
 Each is the one array G of the tensor's own kind for which Re sum(conj(G) dx) is the change for every dx that keeps
 the fact: the gradient in the Frobenius product (Srinivasan & Panda, What is the gradient of a scalar function of
@@ -24,6 +25,7 @@ from einback.errors import DerivativeError
 from einback.ir.build import add, broadcast, const, einsum, permute, scale
 from einback.ir.nodes import Input, Map, Matrix, Node, Range, Reduce
 from einback.ir.walk import children, depends_on, postorder
+from einback.rules.composite import mean
 from einback.rules.scalar import row
 
 __all__ = [
@@ -69,6 +71,13 @@ def by_entries(g: Node, x: Node, how: Convention) -> Node:
         if how.independent:
             raise DerivativeError(f"the entries of {x.name}, which is orthogonal, are not independent")
         return _across(g, x)
+    if "stochastic" in facts:
+        if how.independent:
+            raise DerivativeError(
+                f"the entries of {x.name}, which is stochastic, are not independent",
+                hint="each row sums to one, so that an entry moves only if others of its row do",
+            )
+        return _centred(g)
     if "diagonal" in facts:
         return _diagonal(g)
     if "lower" in facts:
@@ -111,6 +120,12 @@ def _across(g: Node, x: Node) -> Node:
     own = lead[len(lead) + 2 - x.rank :]
     turned = einsum([x, g, x], [(*own, a, "q"), (*lead, "p", "q"), (*own, "p", b)], range(g.rank))
     return add([g, turned], [0.5, -0.5])
+
+
+def _centred(g: Node) -> Node:
+    """g minus its mean along the last axis."""
+    last = g.rank - 1
+    return add([g, broadcast(mean(g, [last]), g.shape, range(last))], [1, -1])
 
 
 # What has no answer in any convention

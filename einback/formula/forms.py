@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from einback.ir.nodes import Add, Const, Delta, Einsum, Map, Matrix, Node, OneHot, Ones, Window
 from einback.ir.sizes import Classes, Size
 from einback.ir.walk import children
-from einback.rules.softmax import LogSoftmax, log_softmax_items
+from einback.rules.softmax import LogSoftmax, log_softmax, log_softmax_items, softmax
 
 __all__ = ["LogSoftmax", "is_size", "log_softmax", "log_softmax_items", "parts", "sizes_of", "softmax", "view", "walk"]
 
@@ -55,22 +55,6 @@ def parts(node: Node, named: Container[Node] = ()) -> tuple[Node, ...]:
             )
         case _:
             return children(node)
-
-
-def softmax(node: Node, named: Container[Node] = ()) -> LogSoftmax | None:
-    """The log-softmax whose exponential a node is."""
-    if isinstance(node, Map) and node.fn == "exp" and node.args[0] not in named:
-        return log_softmax(node.args[0], named)
-    return None
-
-
-def log_softmax(node: Node, named: Container[Node] = ()) -> LogSoftmax | None:
-    """The log-softmax that a node is, and nothing more."""
-    if isinstance(node, Add):
-        match log_softmax_items(node, named):
-            case ((weight, LogSoftmax() as item),) if weight == 1:
-                return item
-    return None
 
 
 def walk(roots: Sequence[Node], named: Container[Node] = ()) -> Iterator[Node]:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from einback.formula.forms import walk
 from einback.formula.latex import LatexWriter, tensor_latex
+from einback.formula.layout import aligned, broken
 from einback.formula.names import Names
 from einback.formula.program import Program, Statement, arrange
 from einback.formula.unicode import TextWriter
@@ -23,8 +24,6 @@ from einback.ir.nodes import Node
 from einback.ir.walk import children
 
 __all__ = ["Names", "expression", "latex", "line", "text", "texts"]
-
-_WIDE = 100  # columns
 
 
 def text(root: Node, name: str, names: Names) -> str:
@@ -61,11 +60,7 @@ def latex(root: Node, name: str, names: Names) -> str:
     """The program as LaTeX mathematics: one equation, or an `aligned` block where there are definitions."""
     program = arrange([root], [name], [names])
     lines = [_equation(program, statement) for statement in (*program.results, *program.where)]
-    if not program.where:
-        return lines[0][1] if program.results[0].trivial else " = ".join(lines[0])
-    rows = [f"{left} &= {right}" for left, right in lines]
-    rows[1] = rf"\text{{where}}\quad {rows[1]}"
-    return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+    return lines[0][1] if program.results[0].trivial else aligned(lines)
 
 
 def _where(program: Program) -> Iterator[str]:
@@ -83,14 +78,8 @@ def _line(program: Program, statement: Statement, lead: str = "") -> str:
 
 def _right(program: Program, statement: Statement, column: int, whole: bool = True) -> str:
     """A right-hand side that begins at a column; a long sum goes on below, every line with its sign."""
-    lines = [""]
-    for term in TextWriter(statement.chosen, program.names, whole, statement.sizes).terms(statement.body):
-        longer = f"{lines[-1]} {term}" if lines[-1] else term
-        if lines[-1] and column + len(longer) > _WIDE:
-            lines.append(term)
-        else:
-            lines[-1] = longer
-    return ("\n" + " " * max(column, 2)).join(lines)
+    writer = TextWriter(statement.chosen, program.names, whole, statement.sizes)
+    return broken(writer.terms(statement.body), column)
 
 
 def _equation(program: Program, statement: Statement) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import Final
 
 from einback.formula.names import IndexNames
+from einback.formula.surds import surd
 from einback.formula.tree import (
     Affine,
     Call,
@@ -41,7 +42,7 @@ from einback.ir.sizes import Size
 from einback.rules.matrix import matrix_row
 from einback.rules.scalar import row
 
-__all__ = ["LatexWriter", "index_latex", "tensor_latex"]
+__all__ = ["LatexWriter", "fraction", "index_latex", "number", "power_latex", "tensor_latex"]
 
 _GREEK: Final = frozenset(
     {
@@ -93,7 +94,7 @@ class LatexWriter:
         if coefficient != 1 or not factors:
             factors.insert(0, Number(coefficient))
         if below:
-            return _fraction(self.alone(factors), self.alone(below))
+            return fraction(self.alone(factors), self.alone(below))
         return self.chain(factors)
 
     def alone(self, factors: Sequence[Tree]) -> str:
@@ -145,7 +146,7 @@ class LatexWriter:
                 raise TypeError(f"{type(tree).__name__} is no atom")
 
     def length(self, size: Size) -> str:
-        return f"|{index_latex(self.names.shown(size) or self.names.pick(size, ()))}|"
+        return f"|{index_latex(self.names.shown(size) or self.names.pick(size, (), str(size)))}|"
 
     def over(self, tree: Over) -> str:
         sign = _OVER[tree.fn] % _listed([self.chosen[index] for index in tree.over])
@@ -158,11 +159,12 @@ class LatexWriter:
             return rf"\sqrt{{{self.expression(tree.base)}}}"
         base = self.factor(tree.base)
         raised = not isinstance(tree.base, Ref) or "^" in base
-        plain = isinstance(tree.base, SizeOf) or (isinstance(tree.base, Number) and not base.startswith(r"\frac"))
+        whole = isinstance(tree.base, Number) and not base.startswith(r"\frac") and not {" ", "^"} & {*base}
+        plain = isinstance(tree.base, SizeOf) or whole
         if raised and not plain and not base.endswith(r"\right)"):
             base = _bracketed(base)
         exponent = tree.exponent
-        shown = str(exponent.value) if isinstance(exponent, Number) else self.expression(exponent)
+        shown = power_latex(exponent.value) if isinstance(exponent, Number) else self.expression(exponent)
         return f"{base}^{{{shown}}}"
 
     def indices(self, places: Sequence[Place]) -> str:
@@ -206,14 +208,18 @@ def index_latex(name: str) -> str:
 
 
 def number(value: Value) -> str:
-    r"""A number; one that is long or not finite in the form that LaTeX knows.
+    r"""A number; one that is long, a root, or not finite in the form that LaTeX knows.
 
-    >>> number(Fraction(-1, 2)), number(1e-7), number(float("inf"))
-    ('-\\frac{1}{2}', '10^{-7}', '\\infty')
+    >>> number(Fraction(-1, 2)), number(1e-7), number(float("inf")), number(-(2**0.5))
+    ('-\\frac{1}{2}', '10^{-7}', '\\infty', '-\\sqrt{2}')
     """
     if isinstance(value, Fraction):
         top, bottom = str(abs(value.numerator)), str(value.denominator)
-        return ("-" if value < 0 else "") + (_fraction(top, bottom) if bottom != "1" else top)
+        return ("-" if value < 0 else "") + (fraction(top, bottom) if bottom != "1" else top)
+    known = surd(abs(value))
+    if known is not None:
+        top, bottom = known
+        return ("-" if value < 0 else "") + (top if bottom == "1" else fraction(top, bottom))
     mantissa, _, exponent = repr(value).partition("e")
     mantissa = mantissa.replace("inf", r"\infty").replace("nan", r"\mathrm{NaN}")
     if not exponent:
@@ -222,7 +228,13 @@ def number(value: Value) -> str:
     return power if mantissa == "1" else rf"{mantissa} \cdot {power}"
 
 
-def _fraction(top: str, bottom: str) -> str:
+def power_latex(value: Value) -> str:
+    """A number as an exponent, where a fraction stands on the line."""
+    return str(value) if isinstance(value, Fraction) else number(value)
+
+
+def fraction(top: str, bottom: str) -> str:
+    """One over the other, with a line between."""
     return rf"\frac{{{top}}}{{{bottom}}}"
 
 

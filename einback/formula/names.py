@@ -3,7 +3,7 @@
 Equal index names are equal sizes in the text, and primes are decoration: n' has the size of n. So a base
 name belongs to one size for a whole printed program, and whoever claims it first has it: the free indices
 that the caller asks for, then the names that the user gave, then the size symbols themselves. Integer sizes
-without a name of the user's take i, j, k, ... as they are needed.
+without a name of the user's take i, j, k, ... as they are needed, and so do sizes whose names have two primes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from einback.ir.sizes import Classes, Size
 
 __all__ = ["IndexNames", "Names"]
 
+_PRIMES = 2
 _LETTERS = ascii_lowercase[8:] + ascii_lowercase[:8]  # i, j, k, .. z, a, b, ..
 
 
@@ -26,12 +27,14 @@ class Names:
     """What the rim knows of names.
 
     `free` are the preferred names of a root's axes ("" where unknown), `pool` the index names that the user
-    used for each size, preferred first, `tensors` the names of intermediates that the user gave.
+    used for each size, preferred first, `tensors` the names of intermediates that the user gave, and `taken` names
+    of tensors that may not be shown, which no other may have.
     """
 
     free: tuple[str, ...] = ()
     pool: Mapping[Size, tuple[str, ...]] = field(default_factory=dict)
     tensors: Mapping[Node, str] = field(default_factory=dict)
+    taken: tuple[str, ...] = ()
 
 
 class IndexNames:
@@ -39,10 +42,10 @@ class IndexNames:
 
     >>> names = IndexNames({"n": ("q", "k")})
     >>> names.reserve(["n", 3])
-    >>> [names.pick("n", taken) for taken in ([], ["q"], ["q", "k"], ["q", "k", "n"])]
-    ['q', 'k', 'n', "q'"]
-    >>> names.pick(3, ["i"])
-    'j'
+    >>> [names.pick("n", taken) for taken in ([], ["q"], ["q", "k"], ["q", "k", "n"], ["q", "k", "n", "q'", "q''"])]
+    ['q', 'k', 'n', "q'", 'i']
+    >>> names.pick(3, ["j"])
+    'l'
     """
 
     def __init__(self, pool: Mapping[Size, tuple[str, ...]], classes: Classes | None = None) -> None:
@@ -91,17 +94,13 @@ class IndexNames:
         return self._first.get(self._classes.find(size), "").rstrip("'")
 
     def _candidates(self, size: Size) -> Iterator[str]:
+        """The user's names, the first of them with few primes, and letters that are free."""
         own = [name for name in self._pool.get(size, ()) if self.claim(name, size)]
-        if own:
-            yield from own
-        else:
-            spare = (letter for letter in _LETTERS if self._owner.get(letter, size) == size)
-            numbered = (f"i_{k}" for k in count(1))
-            for name in chain(spare, numbered):
-                if self.claim(name, size):
-                    own.append(name)
-                    yield name
-        base = own[0].rstrip("'")
-        for primes in count(1):
-            if (name := base + "'" * primes) not in own:
+        yield from own
+        for primes in range(1, _PRIMES + 1) if own else ():
+            if (name := own[0].rstrip("'") + "'" * primes) not in own:
+                yield name
+        spare = (letter for letter in _LETTERS if self._owner.get(letter, size) == size)
+        for name in chain(spare, (f"i_{k}" for k in count(1))):
+            if name not in own and self.claim(name, size):
                 yield name

@@ -15,7 +15,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import replace
+from itertools import pairwise, product
 from typing import Any
 
 from einback.formula.tree import (
@@ -40,6 +41,7 @@ __all__ = ["chain_order", "natural", "term_order"]
 Key = tuple[Any, ...]
 
 _MASK = 5  # the kind of a comparison
+_MOST_TURNED = 4  # symmetric factors
 _MANY = 8  # up to so many factors, every one is tried as the first of the chain
 
 
@@ -134,6 +136,38 @@ def _wiring(tree: Tree, place: dict[Index, int]) -> Key:
 
 
 def _chain(factors: Sequence[Tree], place: dict[Index, int]) -> Sequence[Tree]:
+    """The best chain of the factors, symmetric matrices either way round: as they are, if nothing is better."""
+    turnable = [k for k, factor in enumerate(factors) if _is_turnable(factor, factors)][:_MOST_TURNED]
+    if not turnable:
+        return _straight_chain(factors, place)
+    chains = []
+    for turns in product((False, True), repeat=len(turnable)):
+        turned = {k for k, turn in zip(turnable, turns, strict=True) if turn}
+        chains.append(_straight_chain([_turned(one) if k in turned else one for k, one in enumerate(factors)], place))
+    return min(chains, key=lambda chain: (*_flaws(chain, place)[:-1], _detours(chain), _first_place(chain[0], place)))
+
+
+def _detours(chain: Sequence[Tree]) -> int:
+    """How many factors begin with an index that the one before does not have."""
+    return sum(right.free[0] not in left.free for left, right in pairwise(chain))
+
+
+def _is_turnable(factor: Tree, factors: Sequence[Tree]) -> bool:
+    """Whether a factor is a symmetric matrix whose two indices no other factor has: those are read alike."""
+    if not isinstance(factor, Ref) or not factor.symmetric:
+        return False
+    pair = factor.indices[-2:]
+    together = any(other is not factor and set(pair) <= set(other.free) for other in factors)
+    return all(isinstance(one, Index) for one in pair) and not together
+
+
+def _turned(factor: Tree) -> Tree:
+    assert isinstance(factor, Ref)
+    *front, a, b = factor.indices
+    return replace(factor, indices=(*front, b, a))
+
+
+def _straight_chain(factors: Sequence[Tree], place: dict[Index, int]) -> Sequence[Tree]:
     """The best of the greedy chains, one from each factor; the given order decides ties."""
     if len(factors) < 2:
         return factors

@@ -55,10 +55,12 @@ def arrange(
     rims: Sequence[Names],
     given: Mapping[Node, str] | None = None,
     inline: bool = False,
+    settle: bool = True,
 ) -> Program:
     """Statements for some results; nodes in `given` are written by their names and not looked into.
 
     A softmax stands in the formula around it if `inline`, on a line of its own otherwise; sizes go without saying.
+    Sums stand where the text's rule puts them if `settle`; otherwise every product keeps what it is summed over.
     """
     given = given or {}
     pool: dict[Size, tuple[str, ...]] = {}
@@ -70,6 +72,7 @@ def arrange(
     shown = list(walk(roots, given))
     defined = definitions(roots, users, given, inline)
     taken = [*root_names, *given.values(), *(node.name for node in shown if isinstance(node, Input))]
+    taken += [name for rim in rims for name in rim.taken]
     named = dict(given) | tensor_names(defined, users, taken, shown)
     named |= dict(zip(reversed(roots), reversed(root_names), strict=True))  # a root that stands twice: its first name
 
@@ -79,7 +82,7 @@ def arrange(
     wishes = [wish for root, rim in zip(roots, rims, strict=True) for wish in zip(rim.free, root.shape, strict=False)]
     index_names.reserve(sizes, wishes)
 
-    writer = _Arranger(Reader(named), index_names, {named[node]: node for node in (*defined, *roots)})
+    writer = _Arranger(Reader(named), index_names, {named[node]: node for node in (*defined, *roots)}, settle)
     results: list[Statement] = []
     for root, name, rim in zip(roots, root_names, rims, strict=True):
         again = any(done.name == named[root] for done in results)
@@ -87,13 +90,13 @@ def arrange(
     where = [writer.statement(node, named[node], writer.met.get(node, ())) for node in reversed(defined)]
     if not inline:
         said = written_sizes([*results, *where])
-        results, where = ([_sized(one, said) for one in statements] for statements in (results, where))
+        results, where = ([_sized(one, said, settle) for one in statements] for statements in (results, where))
     return Program(tuple(results), tuple(where), index_names)
 
 
-def _sized(statement: Statement, sizes: Mapping[Index, Size]) -> Statement:
+def _sized(statement: Statement, sizes: Mapping[Index, Size], settle: bool) -> Statement:
     """A statement with the sizes that it has to say; those of sums stand in brackets, and then all sums have theirs."""
-    said = not sizes.keys().isdisjoint(summed(statement.body))
+    said = settle and not sizes.keys().isdisjoint(summed(statement.body))
     return replace(statement, body=bracketed(statement.body) if said else statement.body, sizes=sizes)
 
 
@@ -102,6 +105,7 @@ class _Arranger:
     reader: Reader
     names: IndexNames
     nodes: dict[str, Node]
+    settle: bool
     # The index names under which a defined node is read first, plain ones first.
     met: dict[Node, tuple[str, ...]] = field(default_factory=dict)
 
@@ -113,8 +117,9 @@ class _Arranger:
             wish = preferred[axis] if axis < len(preferred) and isinstance(place, Index) else ""
             for index in carried(place):
                 chosen[index] = self.names.pick(index.size, chosen.values(), wish)
-        body = settled(self.reader.read(node, left) if again else self.reader.definition(node, left))
-        chosen = name_indices(body, chosen, self.names)
+        body = self.reader.read(node, left) if again else self.reader.definition(node, left)
+        body = settled(body) if self.settle else body
+        chosen = name_indices(body if self.settle else bracketed(body), chosen, self.names)
         for ref in references(body):
             if (target := self.nodes.get(ref.name)) is not None:
                 read = tuple(chosen[place] if isinstance(place, Index) else "" for place in ref.indices)

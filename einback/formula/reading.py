@@ -35,6 +35,7 @@ from einback.ir.build import exact
 from einback.ir.indexing import group_digits
 from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Matrix, Node, OneHot, Ones, Range, Reduce, Window
 from einback.ir.nodes import Number as Value
+from einback.rules.symmetry import is_symmetric
 
 __all__ = ["Reader", "covered"]
 
@@ -67,12 +68,12 @@ class Reader:
 
     def read(self, node: Node, at: Sequence[Place]) -> Tree:
         name = self._named.get(node)
-        return Ref(name, tuple(at)) if name is not None else self._inlined(node, at)
+        return _reference(node, name, at) if name is not None else self._inlined(node, at)
 
     def _inlined(self, node: Node, at: Sequence[Place]) -> Tree:
         match node:
             case Input():
-                return Ref(node.name, tuple(at))
+                return _reference(node, node.name, at)
             case Const():
                 return Number(node.value)
             case Ones():
@@ -99,7 +100,7 @@ class Reader:
                 return Over(node.fn, bound, covered(self.read(node.arg, full), bound))
             case Matrix():
                 own = node.arg.name if isinstance(node.arg, Input) else self._named[node.arg]
-                return Ref(own, tuple(at), node.fn)
+                return _reference(node, own, at, node.fn)
             case _:
                 raise TypeError(f"unknown node {type(node).__name__}")
 
@@ -171,6 +172,10 @@ class Reader:
     def _over_axes(self, fn: str, item: LogSoftmax, at: Sequence[Place]) -> Tree:
         over = _plain([at[axis] for axis in item.axes])
         return Over(fn, over, covered(self.read(item.arg, at), over), keeps=True)
+
+
+def _reference(node: Node, name: str, at: Sequence[Place], fn: str = "") -> Ref:
+    return Ref(name, tuple(at), fn, symmetric=node.rank > 1 and is_symmetric(node))
 
 
 def _plain(places: Sequence[Place]) -> tuple[Index, ...]:

@@ -104,11 +104,15 @@ class Number(Tree):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ref(Tree):
-    """An input or a defined tensor, read at some places; with `fn`, that function of the matrix, inv(A)[i,j]."""
+    """An input or a defined tensor, read at some places; with `fn`, that function of the matrix, inv(A)[i,j].
+
+    `symmetric` says that the last two places may change places.
+    """
 
     name: str
     indices: tuple[Place, ...]
     fn: str = ""
+    symmetric: bool = False
 
     def __post_init__(self) -> None:
         self._seal(map(carried, self.indices))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -27,13 +26,13 @@ from einback.formula.tree import (
     Sum,
     Tree,
 )
-from einback.ir.extents import is_formula
+from einback.ir.extents import is_formula, spelled
 from einback.ir.nodes import Number as Value
 from einback.ir.sizes import Size
 from einback.rules.matrix import matrix_text
 from einback.rules.scalar import row
 
-__all__ = ["TextWriter", "affine_text"]
+__all__ = ["TextWriter", "affine_text", "is_comparison", "number", "side_by_side"]
 
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -81,11 +80,11 @@ class TextWriter:
         if not factors and len(divisors) == 1 and not tree.bound and isinstance(coefficient, Fraction):
             # 1 / (2 x) for 1/2 / x; with a sum over this product, the parentheses would draw the sum inside.
             if coefficient.denominator > 1:
-                divisors = [f"({_side_by_side([str(coefficient.denominator), *divisors])})"]
+                divisors = [f"({side_by_side([str(coefficient.denominator), *divisors])})"]
                 coefficient = Fraction(coefficient.numerator)
         if coefficient != 1 or not factors:
             factors.insert(0, number(coefficient))
-        return " / ".join([_side_by_side(factors), *divisors])
+        return " / ".join([side_by_side(factors), *divisors])
 
     def factor(self, tree: Tree) -> str:
         match tree:
@@ -124,15 +123,16 @@ class TextWriter:
     def length(self, size: Size) -> str:
         """The length of an index; one that the program does not show is counted."""
         name = self.names.shown(size)
+        own = name or self.names.pick(size, (), str(size))
         if name or not self.whole:
-            return f"size({name or self.names.pick(size, ())})"
-        name = self.names.pick(size, ())
-        return f"sum[{name}](ones[{name}])"
+            return f"size({own})"
+        said = own if own == size or is_formula(size) else f"{own}:{size}"
+        return f"sum[{said}](ones[{own}])"
 
     def call(self, tree: Call) -> str:
         template = row(tree.fn).text
         if template:  # comparisons do not chain: one inside another stands in parentheses
-            args = [self.factor(arg) if _is_comparison(arg) else self.expression(arg) for arg in tree.args]
+            args = [self.factor(arg) if is_comparison(arg) else self.expression(arg) for arg in tree.args]
             return template.format(*args)
         args = [self.expression(arg) for arg in tree.args]
         return f"{tree.fn}({', '.join(args)})"
@@ -181,19 +181,16 @@ class TextWriter:
 
 def affine_text(place: Affine, inner: Sequence[str], times: str, length: Callable[[Size], str]) -> str:
     """The sum of steps times places and an offset, its places already written; `length` writes a named size."""
-
-    def shown(size: Size) -> str:
-        return re.sub(r"[^\W\d]\w*", lambda name: length(name[0]), str(size))
-
     text = ""
     for step, index in zip(place.steps, inner, strict=True):
         index = f"({index})" if "+" in index or "-" in index else index
         sign = "-" if isinstance(step, int) and step < 0 else "+"
-        factor = str(abs(step)) if isinstance(step, int) else f"({shown(step)})" if is_formula(step) else shown(step)
+        own = str(abs(step)) if isinstance(step, int) else spelled(step, length)
+        factor = f"({own})" if is_formula(step) else own
         text += sign + (index if factor == "1" else f"{factor}{times}{index}")
     bare = not inner or (text == f"+{inner[0]}" and times.strip())  # a bare index would have the axis's size
     if place.offset != 0 or bare:
-        text += f"{place.offset:+d}" if isinstance(place.offset, int) else f"+{shown(place.offset)}"
+        text += f"{place.offset:+d}" if isinstance(place.offset, int) else f"+{spelled(place.offset, length)}"
     return text.removeprefix("+")
 
 
@@ -208,13 +205,14 @@ def number(value: Value) -> str:
     return str(value) if isinstance(value, Fraction) else repr(value)
 
 
-def _is_comparison(tree: Tree) -> bool:
+def is_comparison(tree: Tree) -> bool:
+    """Whether a tree is [a > b]: one where it holds."""
     return isinstance(tree, Call) and row(tree.fn).predicate
 
 
-def _side_by_side(factors: list[str]) -> str:
+def side_by_side(factors: Sequence[str]) -> str:
     """A product; a number behind another factor needs its sign."""
-    text = factors[0]
+    text = factors[0] if factors else ""
     for factor in factors[1:]:
-        text += f" * {factor}" if factor[0].isdigit() else f" {factor}"
+        text += f" * {factor}" if factor[0].isdecimal() and factor[0].isascii() else f" {factor}"
     return text

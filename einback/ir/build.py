@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from fractions import Fraction
 
 from einback.errors import ShapeError
-from einback.ir.nodes import Add, Const, Einsum, Map, Node, Number, Ones, Reduce, Shape
+from einback.ir.nodes import Add, Const, Einsum, Input, Map, Node, Number, Ones, Reduce, Shape
 from einback.ir.sizes import Size
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "reduce",
     "scale",
     "size_of",
+    "stand_in",
     "total",
     "zeros",
 ]  # fmt: skip
@@ -158,3 +159,8 @@ def power(node: Node, exponent: object) -> Node:
 def quotient(numerator: Node, denominator: Node) -> Node:
     """The entrywise numerator / denominator, as a product with a power of minus one."""
     return multiply(numerator, power(denominator, -1))
+
+
+def stand_in(node: Node, name: str) -> Input:
+    """The input that stands for a node where its value is known already."""
+    return Input(name, node.shape, ("complex",) if node.is_complex else ())

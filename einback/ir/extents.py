@@ -21,13 +21,24 @@ from typing import Generic, TypeVar
 
 from einback.ir.sizes import Size
 
-__all__ = ["evaluate", "is_formula", "negative", "plus", "product", "quotient", "replace_sizes", "symbols_in"]
+__all__ = [
+    "evaluate",
+    "is_formula",
+    "negative",
+    "plus",
+    "product",
+    "quotient",
+    "replace_sizes",
+    "spelled",
+    "symbols_in",
+]
 
 T = TypeVar("T")
 Monomial = tuple[str, ...]  # its atoms, sorted: names, and quotients as their text
 Polynomial = dict[Monomial, int]
 
-_TOKEN = re.compile(r"//|[-+*()]|\d+|[^\W\d]\w*")
+_NAME = re.compile(r"[^\W\d]\w*")
+_TOKEN = re.compile(rf"//|[-+*()]|\d+|{_NAME.pattern}")
 
 
 def is_formula(size: Size) -> bool:
@@ -108,6 +119,15 @@ def replace_sizes(size: Size, new: Mapping[str, Size]) -> Size:
     if isinstance(size, int) or not any(name in new for name in symbols_in(size)):
         return size
     return _Reader[Size](size, lambda name: new.get(name, name), lambda k: k, plus, product, quotient).read()
+
+
+def spelled(size: Size, name: Callable[[str], str]) -> str:
+    """The size as text, each of its names as a function spells it.
+
+    >>> spelled("(h-u)//2+1", "size({})".format)
+    '(size(h)-size(u))//2+1'
+    """
+    return _NAME.sub(lambda found: name(found[0]), str(size))
 
 
 class _Reader(Generic[T]):

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from einback.ir.build import stand_in
 from einback.ir.nodes import Const, Input, Node, OneHot, Ones, Reduce
 from einback.ir.walk import children, rebuild
 from einback.plan.slices import Needs, Role, reads, restricts
 
-__all__ = ["Body", "Cut", "Taken", "stand_in"]
+__all__ = ["Body", "Cut", "Taken"]
 
 Axes = tuple[int, ...]  # those of an array that are sliced; none of one that is read whole
 Variant = tuple[Node, Axes]
 
-_OF_ENTRIES = ("complex", "integer", "positive")  # facts that hold for slices too
+_OF_ENTRIES = ("complex", "integer", "positive")  # facts that hold for all slices
+_OF_ROWS = ("stochastic",)  # facts about the last axis alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,6 @@ class Body:
     roots: tuple[Node, ...]
     takes: tuple[Taken, ...]
     whole: tuple[Node, ...]
-
-
-def stand_in(node: Node, name: str) -> Input:
-    """The input that stands for a node's array, once it is computed."""
-    return Input(name, node.shape, ("complex",) if node.is_complex else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +133,16 @@ class Cut:
             self._takes.setdefault(source, Taken(whole, source, ()))
             return whole
         shape = tuple(self.symbol if axis in axes else size for axis, size in enumerate(whole.shape))
-        of_matrices = not any(axis >= whole.rank - 2 for axis in axes)
-        facts = tuple(fact for fact in whole.facts if of_matrices or fact in _OF_ENTRIES)
+        facts = tuple(fact for fact in whole.facts if _holds_in_slices(fact, whole.rank, axes))
         name = " ".join([source, "slice", *(map(str, axes) if axes != (0,) else ())])  # no name of a user has blanks
         tensor = Input(name, shape, facts)
         self._takes.setdefault(name, Taken(tensor, source, axes))
         return tensor
+
+
+def _holds_in_slices(fact: str, rank: int, axes: Axes) -> bool:
+    """Whether a fact about a whole array holds for its slices over some axes."""
+    if fact in _OF_ENTRIES:
+        return True
+    of = 1 if fact in _OF_ROWS else 2  # the last axes that it is about
+    return all(axis < rank - of for axis in axes)

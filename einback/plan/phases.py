@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from itertools import count
 from math import inf
 
-from einback.ir.build import const
+from einback.ir.build import const, stand_in
 from einback.ir.nodes import Delta, Input, Map, Node, OneHot, Ones
 from einback.ir.walk import children, inputs_of, postorder, substitute
 from einback.plan.binding import Sizes, length
-from einback.plan.bodies import Cut, Taken, stand_in
+from einback.plan.bodies import Cut, Taken
 from einback.plan.cost import elements, flops
 from einback.plan.handing import kept
 from einback.plan.slices import Needs, Role, Seeds, arrayless, joined, needs, reads

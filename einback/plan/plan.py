@@ -62,6 +62,7 @@ class Plan:
     numbers: Mapping[Node, Number]
     input_bytes: int
     space: int = 0  # bytes of the workspace, once the program is lowered
+    exact: bool = False  # whether nothing but the workspace and the results is allocated
 
     @property
     def flops(self) -> int:
@@ -75,10 +76,11 @@ class Plan:
     def peak_bytes(self) -> int:
         """The most bytes alive at one time, inputs not counted: a workspace outlives the call, and results join it."""
         alive = max((step.live for step in self.steps), default=0)
-        if not self.space:
+        if not self.space and not self.exact:
             return alive
         roots = [root for root in dict.fromkeys(self.roots) if root in self.dtypes]
-        return max(alive, self.space + sum(_nbytes(root, self.dtypes[root], self.sizes) for root in roots))
+        results = sum(_nbytes(root, self.dtypes[root], self.sizes) for root in roots)
+        return self.space + results if self.exact else max(alive, self.space + results)
 
     def described(self, formulas: Sequence[str]) -> Plan:
         """The plan with other formulas, one a step; a step that solves says so."""

@@ -94,12 +94,14 @@ def collect_terms(node: Node, _: Surroundings) -> Node | None:
 
 
 def common_weight(node: Node, _: Surroundings) -> Node | None:
-    """2 a - 2 b -> 2 (a - b)."""
+    """2 a - 2 b -> 2 (a - b), -a - b -> -(a + b)."""
     assert isinstance(node, Add)
-    size = abs(node.weights[0])
-    if len(node.terms) < 2 or size in (0, 1) or any(abs(weight) != size for weight in node.weights):
+    first = node.weights[0]
+    size = -first if first < 0 else first
+    sign = -1 if all(weight < 0 for weight in node.weights) else 1
+    if len(node.terms) < 2 or sign * size in (0, 1) or any(abs(weight) != size for weight in node.weights):
         return None
-    return scale(add(node.terms, [1 if weight > 0 else -1 for weight in node.weights]), size)
+    return scale(add(node.terms, [1 if sign * weight > 0 else -1 for weight in node.weights]), sign * size)
 
 
 def scaled_sum(node: Node, around: Surroundings) -> Node | None:

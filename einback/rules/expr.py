@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from einback.ir.build import add, const, exact, fill, multiply, power
-from einback.ir.nodes import Const, Map, Node
+from einback.ir.build import add, broadcast, const, exact, fill, multiply, power
+from einback.ir.nodes import Const, Map, Node, Shape
 
 __all__ = ["Expr", "apply"]
 
@@ -20,10 +20,10 @@ class Expr:
     def _with(self, other: Any) -> tuple[Node, Node]:
         b = other.node if isinstance(other, Expr) else const(other)
         a = self.node
-        if a.rank != b.rank and isinstance(a, Const):
-            a = fill(b.shape, a.value)
-        if a.rank != b.rank and isinstance(b, Const):
-            b = fill(a.shape, b.value)
+        if a.rank < b.rank:
+            a = _filled(a, b.shape)
+        if b.rank < a.rank:
+            b = _filled(b, a.shape)
         return a, b
 
     def __add__(self, other: Any) -> Expr:
@@ -57,6 +57,11 @@ class Expr:
         if isinstance(exponent, Expr):
             return Expr(Map("power", (self.node, exponent.node)))
         return Expr(power(self.node, exponent))
+
+
+def _filled(number: Node, shape: Shape) -> Node:
+    """A number at every entry: a constant, or a function of constants."""
+    return fill(shape, number.value) if isinstance(number, Const) else broadcast(number, shape, ())
 
 
 def apply(fn: str, *args: Any) -> Expr:

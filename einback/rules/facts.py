@@ -1,6 +1,6 @@
 """Rules that use what was declared of an input.
 
-S[j,i]                     = S[i,j]                     (S symmetric: always the same way round)
+S[j,i]                     = S[i,j]                     (S declared or proved symmetric: always the same way round)
 D[i,j] x[j]                = D[i,i] x[i]                (D diagonal: nothing else is read)
 Q[i,j] Q[i,k] = Q[j,i] Q[k,i] = delta[j,k]              (Q orthogonal; the products need not be next to each other)
 inv(Q) = Q',  logdet(Q)    = 0
@@ -77,7 +77,7 @@ def turn_declared(node: Node, _: Surroundings) -> Node | None:
     turned = [
         k
         for k, (operand, term) in enumerate(zip(node.operands, node.labels, strict=True))
-        if operand.rank > 1 and term[-1] != term[-2] and _is_symmetric(operand, _DEEPEST)
+        if operand.rank > 1 and term[-1] != term[-2] and is_symmetric(operand)
     ]
     if not turned:
         return None
@@ -94,17 +94,6 @@ def turn_declared(node: Node, _: Surroundings) -> Node | None:
         if (other.out, other.labels) < (best.out, best.labels):
             best = other
     return None if best is node else best
-
-
-def _is_symmetric(node: Node, depth: int) -> bool:
-    """Whether a node is a symmetric input, the inverse of a symmetric matrix, or computed entry by entry from such."""
-    if _has(node, "symmetric"):
-        return True
-    if isinstance(node, Matrix) and node.fn == "inv":
-        return is_symmetric(node.arg)
-    if not depth or not isinstance(node, Map | Add) or node.rank < 2:
-        return False
-    return all(isinstance(child, Const) or _is_symmetric(child, depth - 1) for child in children(node))
 
 
 def cancel_orthogonal(node: Node, _: Surroundings) -> Node | None:

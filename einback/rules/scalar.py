@@ -167,8 +167,14 @@ _ROWS = (
     ),
     # kinks, and the smooth functions that stand in for them
     _call("abs", lambda x, y: apply("sign", x), cuda="fabs({0})", latex=r"\left|{0}\right|", parts=(ABS,)),
-    _call("sign", None, cuda="(({0} > 0) - ({0} < 0))", parts=(SIGN,)),
-    _call("relu", lambda x, y: apply("greater", y, 0), numpy="np.maximum({0}, 0)", cuda="fmax({0}, 0)", analytic=""),
+    _call("sign", None, cuda="({0} != {0} ? {0} : ({0} > 0) - ({0} < 0))", parts=(SIGN,)),
+    _call(
+        "relu",
+        lambda x, y: apply("greater", y, 0),
+        numpy="np.maximum({0}, 0)",
+        cuda="({0} > 0 || {0} != {0} ? {0} : 0)",
+        analytic="",
+    ),
     Scalar(
         name="leaky_relu",
         derivatives=(
@@ -192,7 +198,7 @@ _ROWS = (
         lambda x, y: apply("sigmoid", x),
         numpy="(np.maximum({0}, 0) + np.log1p(np.exp(-np.abs({0}))))",
         analytic="np.log1p(np.exp({0}))",
-        cuda="(fmax({0}, 0) + log1p(exp(-fabs({0}))))",
+        cuda="(({0} > 0 ? {0} : 0) + log1p(exp(-fabs({0}))))",
     ),
     _call(
         "silu",
@@ -205,7 +211,7 @@ _ROWS = (
         derivatives=(lambda a, b, y: apply("sigmoid", a - b), lambda a, b, y: apply("sigmoid", b - a)),
         numpy="np.logaddexp({0}, {1})",
         analytic="np.log(np.exp({0}) + np.exp({1}))",
-        cuda="(fmax({0}, {1}) + log1p(exp(-fabs({0} - {1}))))",
+        cuda="(({0} > {1} ? {0} : {1}) + log1p(exp({0} == {1} ? 0 : -fabs({0} - {1}))))",
         latex=r"\operatorname{{logaddexp}}\left({0}, {1}\right)",
         domain=((-2.0, 2.0), (-2.0, 2.0)),
     ),
@@ -228,7 +234,7 @@ _ROWS = (
         name="maximum",
         derivatives=(lambda a, b, y: apply("above", a, b), lambda a, b, y: apply("above", b, a)),
         numpy="np.maximum({0}, {1})",
-        cuda="fmax({0}, {1})",
+        cuda="({0} > {1} || {0} != {0} ? {0} : {1})",
         latex=r"\max\left({0}, {1}\right)",
         domain=((-2.0, 2.0), (-2.0, 2.0)),
     ),
@@ -236,7 +242,7 @@ _ROWS = (
         name="minimum",
         derivatives=(lambda a, b, y: apply("above", b, a), lambda a, b, y: apply("above", a, b)),
         numpy="np.minimum({0}, {1})",
-        cuda="fmin({0}, {1})",
+        cuda="({0} < {1} || {0} != {0} ? {0} : {1})",
         latex=r"\min\left({0}, {1}\right)",
         domain=((-2.0, 2.0), (-2.0, 2.0)),
     ),

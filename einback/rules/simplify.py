@@ -63,6 +63,7 @@ from einback.rules.inverses import (
     log_of_determinant,
 )
 from einback.rules.masks import brackets_select
+from einback.rules.opposites import complementary_choices, complementary_sigmoids
 from einback.rules.orientation import straighten, turn_map, turn_matrix, turn_reduction, turn_sum
 from einback.rules.products import (
     canonical_order,
@@ -76,6 +77,7 @@ from einback.rules.products import (
     sum_of_contractions,
 )
 from einback.rules.relations import relate
+from einback.rules.rows import rows_apart, sum_of_rows
 from einback.rules.structure import (
     delta_alone,
     diagonal_inward,
@@ -88,7 +90,7 @@ from einback.rules.structure import (
 )
 from einback.rules.symmetry import drop_transpose
 
-__all__ = ["LOCAL", "SHARING", "normalise", "simplify"]
+__all__ = ["LOCAL", "SHARING", "legible", "normalise", "simplify"]
 
 LOCAL: dict[type[Node], tuple[Rule, ...]] = {
     Delta: (delta_alone,),
@@ -98,6 +100,7 @@ LOCAL: dict[type[Node], tuple[Rule, ...]] = {
         drop_ones,
         peel_operands,
         relate,
+        sum_of_rows,
         cancel_inverses,
         cancel_orthogonal,
         read_diagonal,
@@ -116,6 +119,7 @@ LOCAL: dict[type[Node], tuple[Rule, ...]] = {
     ),
     Add: (
         collect_terms,
+        complementary_choices,
         embed_diagonal,
         sum_with_conjugate,
         common_weight,
@@ -155,7 +159,7 @@ LOCAL: dict[type[Node], tuple[Rule, ...]] = {
 }
 
 SHARING: dict[type[Node], tuple[Rule, ...]] = {
-    Einsum: (distribute_diagonals, merge_nested, sum_of_contractions),
+    Einsum: (distribute_diagonals, rows_apart, merge_nested, sum_of_contractions),
     Add: (flatten_sum, scaled_sum, common_factors),
     Map: (conjugate_unshared,),
 }
@@ -174,3 +178,10 @@ def normalise(roots: Sequence[Node]) -> tuple[Node, ...]:
     """The roots in the normal form that is planned and printed: unshared contractions are one Einsum."""
     separate = rewrite(roots, LOCAL, SHARING, merging=False, settled=_SETTLED)
     return tuple(map(straighten, rewrite(separate, LOCAL, SHARING, merging=True, settled=_SETTLED)))
+
+
+def legible(roots: Sequence[Node]) -> tuple[Node, ...]:
+    """The normal form in which formulas are printed: what runs otherwise for the sake of accuracy is shortened."""
+    normal = normalise(roots)
+    shown = rewrite(normal, {Add: (complementary_sigmoids,)}, {}, merging=False)
+    return normal if shown == normal else normalise(shown)

@@ -1,6 +1,7 @@
 """Where x - logsumexp(x) stands in a sum: the logarithm of a softmax, which the IR has no node for.
 
-It is found again for printing, and for planning, which computes it from entries that are shifted by the largest.
+It is found again for printing, for planning, which computes it from entries that are shifted by the largest, and for
+sums over its exponential, the softmax, which are one.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from einback.ir.build import exact
-from einback.ir.nodes import Add, Einsum, Node, Number, Ones, Reduce
+from einback.ir.nodes import Add, Einsum, Map, Node, Number, Ones, Reduce
 
-__all__ = ["LogSoftmax", "log_softmax_items"]
+__all__ = ["LogSoftmax", "log_softmax", "log_softmax_items", "softmax"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,22 @@ def log_softmax_items(node: Add, named: Container[Node] = ()) -> tuple[tuple[Num
                 del left[part]
             found.append((exact(-weight), LogSoftmax(level)))
     return (*found, *((weight, term) for term, weight in left.items()))
+
+
+def softmax(node: Node, named: Container[Node] = ()) -> LogSoftmax | None:
+    """The log-softmax whose exponential a node is."""
+    if isinstance(node, Map) and node.fn == "exp" and node.args[0] not in named:
+        return log_softmax(node.args[0], named)
+    return None
+
+
+def log_softmax(node: Node, named: Container[Node] = ()) -> LogSoftmax | None:
+    """The log-softmax that a node is, and nothing more."""
+    if isinstance(node, Add):
+        match log_softmax_items(node, named):
+            case ((weight, LogSoftmax() as item),) if weight == 1:
+                return item
+    return None
 
 
 def _taken(left: dict[Node, Number], arg: Node, weight: Number) -> Sequence[Node] | None:

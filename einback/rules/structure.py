@@ -38,6 +38,7 @@ __all__ = [
 
 Term = tuple[Hashable, ...]
 
+_MOST_SPREAD = 3  # factors of an outer product that is read in several places
 _MOST_MERGED = 12  # factors of a merged product: the contraction order of more is searched less well, and reads worse
 
 
@@ -214,6 +215,18 @@ def _apart(node: Einsum) -> list[tuple[Node, Term]]:
     return parts
 
 
+def _is_outer(node: Einsum, k: int, operand: Einsum) -> bool:
+    """Whether an operand is larger than its factors, which nothing sums, and is contracted where it is read."""
+    whole = set(operand.out)
+    spread = len(whole) == len(operand.out) == len(operand.sizes)
+    return (
+        spread
+        and not set(node.labels[k]) <= set(node.out)
+        and len(operand.operands) <= _MOST_SPREAD
+        and all(set(term) < whole for term in operand.labels)
+    )
+
+
 def merge_nested(node: Node, around: Surroundings) -> Node | None:
     """A nested contraction that nothing else reads joins the one around it.
 
@@ -231,7 +244,8 @@ def merge_nested(node: Node, around: Surroundings) -> Node | None:
             apart = _apart(operand)
             if sum(bool(out) and not isinstance(part, Ones) for part, out in apart) > 1:
                 return _splice(node, k, operand.out, apart)
-        if isinstance(operand, Einsum) and not is_size(operand) and around.once(operand):
+        alone = isinstance(operand, Einsum) and (around.once(operand) or (beside and _is_outer(node, k, operand)))
+        if isinstance(operand, Einsum) and not is_size(operand) and alone:
             if around.merging and merge_barrier(node, k, operand):
                 continue
             if len(node.operands) + len(operand.operands) - 1 <= _MOST_MERGED:

@@ -7,18 +7,20 @@ A tensor is symmetric if that gives the node it started from, once both are in o
     exp(-(x[i] - x[j])^2)           the difference changes its sign, and the square forgets it
     minimum(t[i], t[j])             the arguments change places, and the function does not mind
 
-The rule S' -> S uses it: a sum of a symmetric tensor and its transpose is twice the tensor.
+The rule S' -> S uses it, and `turn_declared` of `einback.rules.facts`: products read S always the same way round, so
+that the two terms of a gradient, L A R + L' A R', are seen to be one.
 
 No proof does not mean no symmetry: the search is shallow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product as choices
 from math import prod
+from weakref import WeakKeyDictionary
 
 from einback.ir.build import add, einsum, permute
 from einback.ir.nodes import Add, Const, Delta, Einsum, Input, Map, Matrix, Node, Number, Reduce
@@ -27,13 +29,17 @@ from einback.rules.products import ordered
 
 __all__ = ["drop_transpose", "is_symmetric"]
 
-_DEEPEST = 24  # nodes inside nodes that a proof looks into
+_DEEPEST = 12  # nodes inside nodes that a proof looks into
 _MOST_FLIPS = 3  # symmetric factors of a product whose labels may be turned round in search of a match
 
 _SYMMETRIC = frozenset(["symmetric", "diagonal"])
 _EVEN = frozenset(["abs", "cos", "cosh"])
 _ODD = frozenset(["sin", "tan", "sinh", "tanh", "arcsin", "arctan", "arcsinh", "erf", "sign"])
 _COMMUTING = frozenset(["maximum", "minimum", "equal", "not_equal", "logaddexp"])
+
+# What was proved of a tensor, and what was not. Rules ask from the inside out, so a proof that builds on another finds
+# it here, however deep the program.
+_KNOWN: MutableMapping[Node, dict[tuple[int, int], bool]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +55,19 @@ class _Pair:
     opaque: bool = False
 
     @property
-    def kept(self) -> bool:
-        return self.other is self.node
+    def symmetric(self) -> bool:
+        return self.other is self.node and self.sign == 1
 
 
 def is_symmetric(node: Node, p: int = -2, q: int = -1) -> bool:
     """Whether it is known that exchanging axes p and q changes nothing; by default the last two."""
-    if node.rank < 2:
+    if node.rank < 2 or node.shape[p] != node.shape[q]:
         return False
-    pair = _Search().exchanged(node, p % node.rank, q % node.rank, _DEEPEST)
-    return pair.kept and pair.sign == 1
+    axes = (min(p % node.rank, q % node.rank), max(p % node.rank, q % node.rank))
+    known = _KNOWN.setdefault(node, {})
+    if axes not in known:
+        known[axes] = _Search().exchanged(node, *axes, _DEEPEST).symmetric
+    return known[axes]
 
 
 def drop_transpose(node: Node, _: Surroundings) -> Node | None:
@@ -79,7 +88,8 @@ class _Search:
     def exchanged(self, node: Node, p: int, q: int, depth: int) -> _Pair:
         key = (node, min(p, q), max(p, q))
         if key not in self.found:
-            self.found[key] = self._exchanged(node, p, q, depth)
+            proved = _KNOWN.get(node, {}).get(key[1:], False)
+            self.found[key] = _Pair(node, node) if proved else self._exchanged(node, p, q, depth)
         return self.found[key]
 
     def _exchanged(self, node: Node, p: int, q: int, depth: int) -> _Pair:
@@ -139,12 +149,14 @@ class _Search:
         """The labels of the product with those of symmetric factors turned round, in all ways."""
         turned: list[int] = []
         for k, operand in enumerate(operands):
-            if operand.rank == 2 and len(turned) < _MOST_FLIPS:
-                pair = self.exchanged(operand, 0, 1, depth)
-                if pair.kept and pair.sign == 1:
-                    turned.append(k)
+            if operand.rank == 2 and len(turned) < _MOST_FLIPS and self._symmetric(operand, depth):
+                turned.append(k)
         for way in choices(*((term, term[::-1]) if k in turned else (term,) for k, term in enumerate(labels))):
             yield list(way)
+
+    def _symmetric(self, matrix: Node, depth: int) -> bool:
+        known = _KNOWN.get(matrix, {}).get((0, 1))
+        return self.exchanged(matrix, 0, 1, depth).symmetric if known is None else known
 
 
 def _passes_inside(node: Matrix, p: int, q: int) -> bool:

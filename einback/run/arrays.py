@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from einback.run.kinds import kind_of
 from einback.run.layout import Layout, row_major
 from einback.run.steps import (
@@ -24,22 +26,32 @@ class Arrays:
     """What is known of registers.
 
     `kinds` are their shapes and dtypes; `taken` says of which register a register took over the array or is a view,
-    `views` what the latter are; `given` are the caller's arrays, `written` those that statements write into.
+    `views` what the latter are; `given` are the caller's arrays, which lie in C order unless `layouts` says how, by
+    name; `written` are those that statements write into.
     """
 
-    def __init__(self, routine: Routine) -> None:
+    device = False  # where arrays without axes are arrays too; NumPy copies a single entry
+    static = False  # whether the arrays of results are there before a call, and are given out at each
+
+    def __init__(self, routine: Routine, layouts: Mapping[str, Layout] | None = None) -> None:
         self.registers: list[Register] = list(routine.registers)
         self.kinds: dict[int, Kind] = dict(routine.kinds)
         self.taken: dict[int, int] = {}
         self.views: dict[int, Expr] = {}
         self.written: dict[int, None] = {}
         self.given = {parameter.register for parameter in routine.parameters}
+        named = {parameter.tensor.name: parameter.register for parameter in routine.parameters}
+        self.given_layouts = {named[name]: layout for name, layout in (layouts or {}).items() if name in named}
 
     def register(self, kind: Kind) -> int:
         """A new register, for an array of a kind."""
         self.registers.append(Register(None, None))
         self.kinds[len(self.registers) - 1] = kind
         return len(self.registers) - 1
+
+    def holds(self, kind: Kind | None) -> bool:
+        """Whether a kind is that of arrays whose memory is planned."""
+        return kind is not None and kind.is_array
 
     def root(self, register: int) -> int:
         """The register that stands for the memory: that of what a view is of."""
@@ -61,21 +73,25 @@ class Arrays:
             case Ref(register):
                 kind = self.kinds.get(register)
                 root = self.root(register)
-                known = kind is not None and kind.is_array and (root in self.written or root in self.given)
-                return row_major(kind.shape) if kind is not None and known else None
+                if kind is None or not self.holds(kind):
+                    return None
+                if root in self.given:
+                    return self.given_layouts.get(root) or row_major(kind.shape)
+                return row_major(kind.shape) if root in self.written else None
             case Transposed(operand, axes):
                 inner = self.layout(operand)
                 return inner.transposed(axes) if inner else None
             case Index(operand, items):
                 inner = self.layout(operand)
                 taken = inner.indexed(items) if inner else None
-                return taken if taken is not None and taken.shape else None  # NumPy copies a single entry
+                return taken if taken is not None and (taken.shape or self.device) else None
             case Call("np.broadcast_to", (operand, Literal(tuple() as shape))):
                 inner = self.layout(operand)
                 return inner.repeated(shape) if inner else None
-            case Call("windows", (operand, Literal(int() as axis), _, Literal(tuple() as sizes), Literal(steps))):
+            case Call("windows", (operand, Literal(int() as axis), Literal(int() as start), Literal(tuple() as sizes),
+                                  Literal(tuple() as steps))):  # fmt: skip
                 inner = self.layout(operand)
-                return inner.windowed(axis, sizes, steps) if inner and isinstance(steps, tuple) else None
+                return inner.windowed(axis, start, sizes, steps) if inner else None
             case Method(operand, "reshape"):
                 inner, kind = self.layout(operand), kind_of(expr, self.kinds)
                 return inner.reshaped(kind.shape) if inner and kind else None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from math import prod
 from string import ascii_letters
 
-from einback.plan.dtypes import DType
+from einback.plan.dtypes import HALF, SINGLE, DType
 from einback.run.casting import cast
 from einback.run.elementwise import multiply
 from einback.run.emitter import Emitter
@@ -53,7 +53,8 @@ def contract(emitter: Emitter, terms: tuple[Term, Term], out: Labels, *, lengths
     if made is not None:
         return made
     simple = len(a.labels) <= 2 and len(b.labels) <= 2  # of longer operands, each gets a line
-    alike = [cast(value, dtype) for value in (a.value, b.value)]  # else matmul would convert a piece at a time
+    halves = emitter.device and dtype == SINGLE and a.value.dtype == b.value.dtype == HALF
+    alike = [value if halves else cast(value, dtype) for value in (a.value, b.value)]  # else matmul would, in pieces
     values = [emitter.inline(value) if simple else emitter.settled(value) for value in alike]
     a, b = (
         Term(dense(value, [lengths[label] for label in term.labels]), term.labels)
@@ -79,6 +80,7 @@ def contract(emitter: Emitter, terms: tuple[Term, Term], out: Labels, *, lengths
     if len(rows) > 1 or len(columns) > 1:
         expr = Method(expr, "reshape", tuple(map(Literal, shape)))
     made = array(expr, shape, dtype, row_major=len(batch) < 2 or _batch_in_order(a, b, batch))
+    made = emitter.settled(made) if halves else made  # a product of halves is one of their sums
     return spread(made, natural, out)
 
 
@@ -86,7 +88,7 @@ def _in_slices(
     emitter: Emitter, large: Term, other: Term, out: Labels, lengths: Sequence[int], dtype: DType
 ) -> Value | None:
     """The product where one operand is a large matrix that need not be formed, a few of its rows at a time."""
-    if large.value.dtype != dtype or other.value.dtype != dtype:
+    if emitter.device or large.value.dtype != dtype or other.value.dtype != dtype:
         return None
     step = rows_of_slice(emitter, large, other, out)
     if not step:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from einback.run.arrays import Arrays
-from einback.run.steps import Expr, Statement, changed, refs
+from einback.run.steps import Expr, Statement
 from einback.run.views import reads_windows
+from einback.run.walking import changed, refs
 
 __all__ = ["Copies"]
 

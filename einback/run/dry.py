@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from einback.run.shadow import Meter, Shadow, product
+from einback.run.shadow import Meter, Shadow, laid_at, product
 from einback.run.strides import buffered, dtype_of, joint_shape, laid_out, weak
 
 __all__ = ["ShadowNumPy", "shadowed"]
@@ -22,8 +22,11 @@ Shape = tuple[int, ...]
 
 
 def shadowed(meter: Meter, shapes: Mapping[str, tuple[Shape, Any, Shape]]) -> dict[str, Shadow]:
-    """Arrays without entries that count nothing, those that a caller passes: by name, with the order of their axes."""
-    made = {name: meter.array(shape, dtype, order or None) for name, (shape, dtype, order) in shapes.items()}
+    """Arrays without entries that count nothing, those of a caller: by name, with strides if not in C order."""
+    made = {name: meter.array(shape, dtype) for name, (shape, dtype, _) in shapes.items()}
+    for name, (shape, dtype, strides) in shapes.items():
+        if strides:
+            made[name] = made[name].of(laid_at(dtype, shape, strides))
     for array in made.values():
         for counted in (array.buffer, array.header):
             meter.alive -= counted.nbytes
@@ -57,10 +60,10 @@ class ShadowNumPy:
     def full(self, shape: Any, value: Any, dtype: Any = None) -> Shadow:
         return self.empty(shape, dtype_of(value) if dtype is None else dtype)
 
-    def full_like(self, x: Shadow, value: Any) -> Shadow:
-        return x.new()
+    def full_like(self, x: Any, value: Any = None) -> Shadow:
+        return x.new() if isinstance(x, Shadow) else self.empty(np.shape(x), dtype_of(x))
 
-    empty_like = zeros_like = lambda self, x: x.new()
+    empty_like = zeros_like = full_like
 
     def eye(self, n: int, m: int | None = None, dtype: Any = np.float64) -> Shadow:
         return self.empty((n, n if m is None else m), dtype)

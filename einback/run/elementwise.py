@@ -86,6 +86,8 @@ def scale(emitter: Emitter, value: Value, weight: Number, dtype: DType) -> Value
     if weight == 1:
         return value
     value = emitter.inline(cast(value, dtype) if value.dtype == np.bool_ else value)
+    if emitter.device:  # a factor is one number there
+        return combine([value], dtype, lambda e: Infix("*", e[0], literal(weight, dtype)))
     return combine([value], dtype, lambda e: _scaled(e[0], weight, dtype))
 
 

@@ -34,10 +34,9 @@ from einback.run.steps import (
     Sliced,
     Statement,
     Transposed,
-    operators,
-    refs,
 )
 from einback.run.values import Value, array, carried, laid
+from einback.run.walking import operators, refs
 
 __all__ = ["Emitter"]
 
@@ -47,9 +46,13 @@ _IN_PLACE = {"+", "-", "*", "/"}
 
 
 class Emitter:
-    """Writes statements, and knows which arrays may be overwritten."""
+    """Writes statements, and knows which arrays may be overwritten.
 
-    def __init__(self) -> None:
+    For a `device`, where operations are fused later on, none is, and functions of the scalar table stay whole.
+    """
+
+    def __init__(self, device: bool = False) -> None:
+        self.device = device
         self.registers: list[Register] = []
         self.blocks: list[Block] = []
         self.helpers: dict[str, None] = {}
@@ -192,7 +195,7 @@ class Emitter:
     def _overwritten(self, expr: Expr, shape: tuple[int, ...], dtype: DType) -> int | None:
         """The register whose array the outermost operation of an expression may overwrite, if there is one."""
         reads = Counter(refs(expr))
-        for operand in _overwritable(expr):
+        for operand in () if self.device else _overwritable(expr):
             if isinstance(operand, Ref):
                 k = operand.register
                 own = self._owned.get(k)

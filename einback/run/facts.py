@@ -1,7 +1,7 @@
 """Whether arrays keep what was declared of them: checked at every call, in a few passes over the array.
 
-Equality is up to rounding: arrays that a computation made symmetric or orthogonal are so to some digits only. That
-a matrix is positive definite is checked as far as its diagonal and its symmetry tell.
+Equality is up to rounding: arrays that a computation made symmetric, orthogonal or stochastic are so to some digits
+only. That a matrix is positive definite is checked as far as its diagonal and its symmetry tell.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from einback.rules.scalar import TABLE
 __all__ = ["as_declared", "depends_on_entries", "minds_complex"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Fault = tuple[tuple[int, ...], str]  # a place, and what stands there
+Fault = tuple[tuple[int, ...], str] | tuple[tuple[int, ...], str, str]  # a place, what stands there, what to do
 
 _OF_REALS = frozenset(["conj", "real", "imag"]) | {name for name, row in TABLE.items() if row.predicate}
 _UNDONE = frozenset(["exp", "expm1", "sigmoid", "inv"])
@@ -77,19 +77,23 @@ def as_declared(tensor: Input, array: Array, strictly: bool) -> Array:
         )
     for fact in tensor.facts:
         check = _CHECKS.get(fact)
-        if check is None or array.ndim != len(tensor.sizes) or not array.size or _is_no_square(fact, array):
+        if check is None or array.ndim != len(tensor.sizes) or _says_nothing(fact, array):
             continue  # what is wrong with the shape is said where sizes are bound
         found = check(array)
         if found is not None:
-            place, what = found
+            place, what, *hint = found
             raise ArrayError(
-                f"{tensor.name} is declared {fact.replace('_', ' ')}, but {what.format(_named(tensor.name, place))}"
+                f"{tensor.name} is declared {fact.replace('_', ' ')}, but {what.format(_named(tensor.name, place))}",
+                hint="".join(hint),
             )
     return array
 
 
-def _is_no_square(fact: str, array: Array) -> bool:
-    return fact != "positive" and array.shape[-1] != array.shape[-2]
+def _says_nothing(fact: str, array: Array) -> bool:
+    """Whether a fact says nothing of an array of this shape; rows without entries sum to zero, not to one."""
+    if fact == "stochastic":
+        return False
+    return not array.size or (fact != "positive" and array.shape[-1] != array.shape[-2])
 
 
 def _named(name: str, place: tuple[int, ...]) -> str:
@@ -161,11 +165,34 @@ def _orthogonal(array: Array) -> Fault | None:
     return None
 
 
+def _stochastic(array: Array) -> Fault | None:
+    """No entry below zero, and rows that sum to one: both up to rounding, sums in double precision."""
+    slack = _slack(array)
+    entries = array if array.dtype == np.float64 else array.astype(np.float64)
+    place = _first(entries < -slack)
+    if place is not None:
+        return place, f"{{}} is {array[place]}, which is negative"
+    with np.errstate(invalid="ignore", over="ignore"):
+        sums = entries.sum(-1)
+        place = _first(~(np.abs(sums - 1) <= slack))
+    if place is None:
+        return None
+    hint = "divide by the sums along the last axis, or declare the tensor without the fact"
+    return place, f"the entries of {{}} sum to {_unlike_one(sums[place])}, not to 1", hint
+
+
+def _unlike_one(number: float) -> str:
+    """A number with as many digits as tell it from one."""
+    short = f"{number:.6g}"
+    return repr(float(number)) if short == "1" else short
+
+
 _CHECKS: dict[str, Callable[[Array], Fault | None]] = {
     "diagonal": _diagonal,
     "lower": _lower,
     "orthogonal": _orthogonal,
     "positive": _positive,
     "positive_definite": _positive_definite,
+    "stochastic": _stochastic,
     "symmetric": _symmetric,
 }

@@ -8,7 +8,7 @@ does what has no axes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from math import prod
@@ -41,9 +41,9 @@ from einback.run.steps import (
     Statement,
     Template,
     Transposed,
-    refs,
 )
 from einback.run.views import base_of, is_view, reads_windows
+from einback.run.walking import refs
 
 __all__ = ["Flattened"]
 
@@ -57,8 +57,8 @@ class Flattened(Arrays):
     `written` are the registers whose arrays the statements write into: somebody must provide them.
     """
 
-    def __init__(self, routine: Routine) -> None:
-        super().__init__(routine)
+    def __init__(self, routine: Routine, layouts: Mapping[str, Layout] | None = None) -> None:
+        super().__init__(routine, layouts)
         self._ones: dict[tuple[int, DType], int] = {}
         self._copies = Copies(self)
         self.constants: list[Statement] = []
@@ -107,7 +107,7 @@ class Flattened(Arrays):
             self._statements.append(Assign(target, view))
             return
         kind = self.kinds.get(target)
-        if kind is not None and kind.is_array and self._write(value, Ref(target), kind):
+        if self.holds(kind) and self._write(value, Ref(target), kind):
             self.written[target] = None
             return
         made = self._rebuilt(value)
@@ -132,7 +132,7 @@ class Flattened(Arrays):
             case _ if is_view(expr):
                 return self._rebuilt(expr)
         kind = kind_of(expr, self.kinds)
-        if kind is None or not kind.is_array:
+        if kind is None or not self.holds(kind):
             return self._rebuilt(expr)
         temporary = Ref(self.register(kind))
         if not self._write(expr, temporary, kind):
@@ -176,7 +176,7 @@ class Flattened(Arrays):
     def _copied(self, operand: Expr) -> Expr:
         """A copy of a view, in C order."""
         kind = kind_of(operand, self.kinds)
-        if kind is None or not kind.is_array:
+        if kind is None or not self.holds(kind):
             return Method(operand, "copy")
         so_far = [*chain.from_iterable(self.blocks), *self._statements] if reads_windows(operand) else []
         if (again := self._copies.found(operand, so_far)) is not None:
@@ -237,7 +237,7 @@ class Flattened(Arrays):
             case _:
                 return False
         kind = kind_of(operand, self.kinds)
-        return kind is not None and kind.is_array and self._write(operand, view, kind)
+        return self.holds(kind) and self._write(operand, view, kind)
 
     def _elementwise(self, function: str, args: Sequence[Expr], out: Expr, kind: Kind | None, fresh: bool) -> bool:
         if function == "np.multiply" and fresh and self._outer(args, out, kind):

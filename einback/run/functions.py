@@ -15,9 +15,10 @@ from einback.run.casting import cast, conformed, literal, promoted, typed
 from einback.run.elementwise import combine
 from einback.run.emitter import Emitter
 from einback.run.kinds import ufunc
-from einback.run.steps import Call, Expr, Infix, Literal, Ref, refs
+from einback.run.steps import Call, DTypeName, Expr, Infix, Literal, Ref
 from einback.run.templates import spelled
 from einback.run.values import Value
+from einback.run.walking import refs
 
 __all__ = ["apply", "power"]
 
@@ -34,8 +35,10 @@ def apply(emitter: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Val
     if dtype.kind in "iuO" and fn in ("floor", "ceil", "rint", "trunc"):
         return cast(args[0], dtype)
     values = _arguments(fn, args, dtype)
-    emitter.helper(scalar.helper)
     is_complex = any(value.dtype.kind == "c" for value in values)
+    if emitter.device and dtype.kind == "f" and not is_complex:
+        return _whole(emitter, fn, values, dtype)
+    emitter.helper(scalar.helper)
     spelling = scalar.analytic if is_complex and scalar.analytic else scalar.numpy
     if all(isinstance(value.expr, Literal) for value in values):
         values[0] = replace(values[0], expr=typed(values[0].expr, FLOAT))
@@ -69,6 +72,12 @@ def _spelled(emitter: Emitter, spelling: str, values: Sequence[Value], dtype: DT
     for place, value in zip(places, values, strict=True):
         emitter.read_again(value, list(refs(pattern)).count(place.register) - 1)
     return combine(values, dtype, lambda e: spelled(spelling, e))
+
+
+def _whole(emitter: Emitter, fn: str, values: Sequence[Value], dtype: DType) -> Value:
+    """The function as one call, which a device spells as its row says."""
+    settled = [emitter.settled(value) for value in values]
+    return combine(settled, dtype, lambda e: Call(f"scalar.{fn}", tuple(e), (("dtype", DTypeName(dtype)),)))
 
 
 def _argument(emitter: Emitter, value: Value, function: str, dtype: DType) -> Value:

@@ -7,9 +7,14 @@ it takes three times as long; sorting them for `np.add.reduceat`, twice as long)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from einback.ir.nodes import Number
+import numpy as np
+
+from einback.ir.nodes import Input, Node, Number, OneHot
+from einback.ir.walk import postorder
+from einback.plan.binding import Sizes, resolve
 from einback.plan.dtypes import DType
 from einback.run.casting import conformed, dtype_keyword
 from einback.run.elementwise import signed, weighted
@@ -17,7 +22,7 @@ from einback.run.emitter import Emitter
 from einback.run.steps import Call, Expr, Literal, Method, Ref, Template
 from einback.run.values import Labels, Term, Value, array, dense, laid, spread
 
-__all__ = ["add_scattered", "check", "gather", "zeros"]
+__all__ = ["add_scattered", "check", "check_all", "gather", "zeros"]
 
 
 def check(emitter: Emitter, ids: Value, size: int, name: str) -> None:
@@ -26,21 +31,36 @@ def check(emitter: Emitter, ids: Value, size: int, name: str) -> None:
     emitter.run(Call("check_indices", (ids.expr, Literal(size), Literal(name))))
 
 
+def check_all(roots: Sequence[Node], arrays: Mapping[str, Any], sizes: Sizes, library: Any = np) -> None:
+    """Check the indices that arrays hold, as programs do: in slices, these see a part of an array at a time."""
+    namespace: dict[str, Any] = {"np": library}
+    exec(_CHECK_INDICES, namespace)
+    for node in postorder(roots):
+        if isinstance(node, OneHot) and isinstance(node.ids, Input):
+            (size,) = resolve((node.size,), sizes)
+            namespace["check_indices"](library.asarray(arrays[node.ids.name]), size, node.ids.name)
+
+
 def gather(emitter: Emitter, term: Term, ids: Term, place: int, out: Labels, *, lengths: Sequence[int]) -> Value:
     """x[.., ids[..], ..] over the axes `out`; `place` is the label of the axis that the ids point into."""
     value, labels = term.value, list(term.labels)
     if value.axes[labels.index(place)] is None:  # what only repeats is the same wherever ids point
         return spread(value, labels, out)
     shared = [label for label in ids.labels if label in labels]
-    if not shared and None not in value.axes:
+    if not shared and None not in value.axes and not emitter.device:
         return _taken(emitter, Term(emitter.inline(value), term.labels), ids, place, out, lengths=lengths)
     rest = [label for label in labels if label not in (*shared, place)]
     whole = dense(emitter.settled(value), [lengths[label] for label in labels])
     order = [*shared, place, *rest]
     lead = laid(spread(whole, labels, order), range(len(order)))
-    index = [*(_along(ids.labels, label, lengths) for label in shared), "{1}"]
-    expr = Template(f"{{0}}[{', '.join(index)}]", (lead, _pointers(emitter, ids, ids.labels, lengths)))
+    pointers = _pointers(emitter, ids, ids.labels, lengths)
     natural = [*ids.labels, *rest]
+    if emitter.device:
+        where = tuple(list(ids.labels).index(label) for label in shared)
+        made = array(Call("gathered", (lead, pointers, Literal(where))), [lengths[k] for k in natural], value.dtype)
+        return spread(emitter.settled(made), natural, out)
+    index = [*(_along(ids.labels, label, lengths) for label in shared), "{1}"]
+    expr = Template(f"{{0}}[{', '.join(index)}]", (lead, pointers))
     made = array(expr, [lengths[label] for label in natural], value.dtype)
     return spread(made, natural, out)
 
@@ -96,7 +116,8 @@ def add_scattered(
     kept = [label for label in ids.labels if label in out]
     rest = [label for label in out if label != place and label not in kept]
     (value,) = conformed([term.value], target.dtype)
-    if len(kept) == len(ids.labels):  # no entry is written twice
+    on_device = emitter.device and target.dtype.char in "fd"
+    if len(kept) == len(ids.labels) and not on_device:  # no entry is written twice
         order = [*kept, place, *rest]
         lead = laid(spread(target, out, order), range(len(order)))
         index = [*(_along(kept, label, lengths) for label in kept), "{1}"]
@@ -111,7 +132,8 @@ def add_scattered(
     values = laid(emitter.settled(value), range(len(apart)))
     emitter.helper(_SCATTER_ADD)
     pointers = _pointers(emitter, ids, order, lengths)
-    call = Call("scatter_add", (target.expr, pointers, values, Literal(len(kept))))
+    lead = laid(spread(target, out, [*kept, place, *rest]), range(len(out))) if on_device else target.expr
+    call = Call("scatter_add", (lead, pointers, values, Literal(len(kept))))
     emitter.run(call, reads=call.args[1:3])
 
 

@@ -8,7 +8,7 @@ products and sums mean something else.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from numbers import Number as PythonNumber
 from typing import Any
@@ -19,7 +19,16 @@ from einback.errors import ArrayError, CompileError, did_you_mean
 from einback.ir.nodes import Input
 from einback.run.facts import as_declared
 
-__all__ = ["Array", "checked_arrays", "is_shape", "refuse_missing", "refuse_unknown", "sorted_out"]
+__all__ = [
+    "Array",
+    "checked_arrays",
+    "is_shape",
+    "number_dtype",
+    "refuse_copies",
+    "refuse_missing",
+    "refuse_unknown",
+    "sorted_out",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -65,11 +74,27 @@ def checked_arrays(inputs: Sequence[Input], values: Mapping[str, object], strict
     given = {tensor.name: tensor for tensor in inputs if tensor.name in values}
     scalars = {name for name in given if _is_number(values[name])}
     arrays = {name: _as_array(name, values[name]) for name in given if name not in scalars}
-    floats = [array.real.dtype for array in arrays.values() if array.dtype.kind in "fc"]
-    for name in scalars:
-        number: Any = values[name]
-        arrays[name] = np.asarray(number, np.result_type(*floats, number) if floats else None)
+    beside = list(arrays.values())
+    arrays |= {name: np.asarray(values[name], number_dtype(values[name], beside)) for name in scalars}
     return {name: as_declared(tensor, arrays[name], strictly) for name, tensor in given.items()}
+
+
+def number_dtype(number: Any, beside: Iterable[Any]) -> np.dtype[Any] | None:
+    """What a Python number becomes beside arrays: it never widens floats, and is itself where there are none."""
+    floats = [array.real.dtype for array in beside if array.dtype.kind in "fc"]
+    return np.result_type(*floats, number) if floats else None
+
+
+def refuse_copies(values: Mapping[str, object], arrays: Mapping[str, Array], limit: int) -> None:
+    """Refuse what would be copied as a whole, beyond a tenth of the limit: conversions, and arrays out of alignment."""
+    for name, array in arrays.items():
+        value = values[name]
+        as_passed = isinstance(value, np.ndarray) and np.may_share_memory(value, array)
+        if not (as_passed and array.flags.aligned) and 10 * array.nbytes > limit:
+            raise ArrayError(
+                f"{name} has to be copied, {array.nbytes:,} bytes that a memory_limit of {limit:,} leaves no room for",
+                hint="pass an aligned NumPy array of the declared kind, in native byte order",
+            )
 
 
 def _is_number(value: object) -> bool:
@@ -79,7 +104,7 @@ def _is_number(value: object) -> bool:
 def _as_array(name: str, value: object) -> Array:
     kind = type(value)
     if kind.__module__.partition(".")[0] == "cupy":
-        raise CompileError(f"{name} is a CuPy array; programs run on NumPy so far", hint=f"pass cupy.asnumpy({name})")
+        raise CompileError(f"{name} is a CuPy array, and this program runs on NumPy", hint=f"pass cupy.asnumpy({name})")
     if isinstance(value, np.matrix):
         raise ArrayError(f"{name} is a numpy.matrix, whose products differ", hint=f"pass numpy.asarray({name})")
     if isinstance(value, np.ma.MaskedArray):

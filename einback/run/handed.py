@@ -22,6 +22,7 @@ from einback.run.steps import (
     Fill,
     Into,
     Kind,
+    Launch,
     Literal,
     Method,
     Ref,
@@ -30,10 +31,9 @@ from einback.run.steps import (
     Statement,
     Template,
     Transposed,
-    changed,
-    refs,
 )
 from einback.run.views import base_of, is_view
+from einback.run.walking import changed, refs
 
 __all__ = ["Handed"]
 
@@ -49,6 +49,7 @@ class Handed:
         self.fresh: dict[int, list[Statement]] = {}
         self.results: list[Expr] = []
         self.prepared: list[Statement] = []
+        self.static: set[int] = set()  # results whose arrays are there before a call
         self.helpers: tuple[str, ...] = ()
         whole = self._written_whole()
         first = whole & self._elementwise_first()
@@ -56,14 +57,19 @@ class Handed:
             view, axes = _order_of(result)
             root = self._flat.root(view.register) if view is not None else -1
             kind = self._flat.kinds.get(root)
-            taken = root in self.fresh or (view is not None and self._flat.array(view.register) != root)
+            other = view is not None and self._flat.array(view.register) != root
+            taken = other or root in self.fresh or root in self.static
             if view is None or taken or root not in self._flat.written or root in pinned or kind is None:
                 self.results.append(self._copied(result))
                 continue
             assert isinstance(kind.dtype, np.dtype)
             empty = tuple(kind.shape[k] for k in axes) if axes else kind.shape
             made = self._created(empty, kind.dtype)
-            if not axes:
+            if self._flat.static and not axes:
+                self.prepared.append(Assign(self._name(root), made))
+                self.static |= {root, self._name(root)}
+                self.results.append(view)
+            elif not axes:
                 self.fresh[root] = [Assign(self._name(root), made)]
                 natural = root in first and result is not view and isinstance(made, Call)
                 self.results.append(result if natural else view)
@@ -79,7 +85,7 @@ class Handed:
     def _created(self, shape: tuple[int, ...], dtype: DType) -> Expr:
         """A new array, or one of an earlier call that nobody holds any more."""
         kind = Literal(shape), DTypeName(dtype)
-        if not _LARGE <= prod(shape) * dtype.itemsize <= _HUGE:
+        if self._flat.device or not _LARGE <= prod(shape) * dtype.itemsize <= _HUGE:
             return Call("np.empty", kind)
         maker = self._flat.register(Kind((), object))
         self.prepared.append(Assign(maker, Call("results", kind)))
@@ -136,7 +142,7 @@ class Handed:
                     found.difference_update(self._flat.root(register) for register in refs(out))
                 case Into(_, _, out) | Fill(out) if not isinstance(out, Ref):
                     found.difference_update(self._flat.root(register) for register in refs(out))
-                case Sliced() | Run():
+                case Sliced() | Run() | Launch():
                     found.difference_update(self._flat.root(register) for register in changed(statement))
         return found
 

@@ -11,7 +11,7 @@ from einback.plan.dtypes import DType
 from einback.run.layout import row_major
 from einback.run.steps import Call, DTypeName, Expr, Index, Infix, Kind, Literal, Method, Negative, Ref, Transposed
 
-__all__ = ["OPERATORS", "REDUCTIONS", "as_operator", "kind_of", "ufunc"]
+__all__ = ["OPERATORS", "REDUCTIONS", "as_operator", "is_scalar_type", "kind_of", "ufunc"]
 
 OPERATORS = {
     "+": "np.add",
@@ -64,8 +64,20 @@ def kind_of(expr: Expr, kinds: Mapping[int, Kind]) -> Kind | None:
             if inner is None or not isinstance(axis, int) or not isinstance(sizes, tuple):
                 return None
             return Kind((*inner.shape[:axis], *sizes, *inner.shape[axis + 1 :]), inner.dtype)
+        case Call("gathered", (operand, ids, Literal(tuple() as shared)), ()):
+            inner, pointers = kind_of(operand, kinds), kind_of(ids, kinds)
+            return Kind((*pointers.shape, *inner.shape[len(shared) + 1 :]), inner.dtype) if inner and pointers else None
+        case Call("np.vdot", (left, _), ()):
+            inner = kind_of(left, kinds)
+            return Kind((), inner.dtype) if inner else None
         case Call("np.einsum", (Literal(str() as pattern), *operands), ()):
             return _contracted(pattern, operands, kinds)
+        case Call(function, args, (("dtype", DTypeName(dtype)),)) if function.startswith("scalar."):
+            shapes = [kind.shape for arg in args if (kind := kind_of(arg, kinds)) is not None]
+            return Kind(np.broadcast_shapes(*shapes), dtype) if len(shapes) == len(args) else None
+        case Call(function, (arg,), ()) if (made := _scalar_type(function)) is not None:
+            inner = kind_of(arg, kinds)
+            return Kind((), made) if inner is not None and not inner.shape else None
         case Call(function, args, ()) if ufunc(function) is not None:
             return _applied(function, args, kinds)
         case Transposed(operand, axes):
@@ -78,6 +90,18 @@ def kind_of(expr: Expr, kinds: Mapping[int, Kind]) -> Kind | None:
             return _method(expr, kinds)
         case _:
             return None
+
+
+def is_scalar_type(function: str) -> bool:
+    """Whether a call makes an entry of a dtype, as np.float32(x) does."""
+    return _scalar_type(function) is not None
+
+
+@lru_cache(maxsize=64)
+def _scalar_type(function: str) -> DType | None:
+    """The dtype that a call such as np.float32(x) makes."""
+    found = getattr(np, function.removeprefix("np."), None) if function.startswith("np.") else None
+    return np.dtype(found) if isinstance(found, type) and issubclass(found, np.number | np.bool_) else None
 
 
 def _method(expr: Method, kinds: Mapping[int, Kind]) -> Kind | None:
@@ -167,7 +191,7 @@ def _product_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
 @lru_cache(maxsize=4096)
 def _result_dtype(function: str, dtypes: tuple[DType | type, ...]) -> DType | None:
     """The dtype of a result; Python numbers are weak."""
-    if any(isinstance(dtype, np.dtype) and dtype.kind == "O" for dtype in dtypes) or bool in dtypes:
+    if any(isinstance(dtype, np.dtype) and dtype.kind == "O" for dtype in dtypes) or any(d is bool for d in dtypes):
         return None
     if function == "np.where":
         return _weakly(dtypes[1:])

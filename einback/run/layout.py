@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import EllipsisType
 
 __all__ = ["Layout", "row_major"]
@@ -13,10 +13,11 @@ Item = slice | int | EllipsisType | None
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The lengths of the axes, and how many entries apart two neighbours along each axis lie."""
+    """The lengths of the axes, how far two neighbours along each lie apart, in entries, and the first entry."""
 
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+    offset: int = 0
 
     @property
     def in_order(self) -> bool:
@@ -31,13 +32,13 @@ class Layout:
         return True
 
     def transposed(self, axes: Sequence[int]) -> Layout:
-        return Layout(tuple(self.shape[k] for k in axes), tuple(self.strides[k] for k in axes))
+        return Layout(tuple(self.shape[k] for k in axes), tuple(self.strides[k] for k in axes), self.offset)
 
     def diagonal(self, p: int, q: int) -> Layout:
         """The axes p and q, of one length, read where they agree; that axis comes last, as in NumPy."""
         rest = [k for k in range(len(self.shape)) if k not in (p, q)]
         shape = (*(self.shape[k] for k in rest), min(self.shape[p], self.shape[q]))
-        return Layout(shape, (*(self.strides[k] for k in rest), self.strides[p] + self.strides[q]))
+        return Layout(shape, (*(self.strides[k] for k in rest), self.strides[p] + self.strides[q]), self.offset)
 
     def along(self, pattern: str) -> Layout:
         """The axes as in an einsum of one operand that sums nothing: a letter that stands twice is a diagonal.
@@ -48,7 +49,7 @@ class Layout:
         letters, _, out = pattern.partition("->")
         lengths = dict(zip(letters, self.shape, strict=True))
         strides = (sum(s for own, s in zip(letters, self.strides, strict=True) if own == letter) for letter in out)
-        return Layout(tuple(lengths[letter] for letter in out), tuple(strides))
+        return Layout(tuple(lengths[letter] for letter in out), tuple(strides), self.offset)
 
     def repeated(self, shape: Sequence[int]) -> Layout:
         """Broadcast to a shape."""
@@ -57,20 +58,20 @@ class Layout:
             0 if length != own else stride
             for length, own, stride in zip(shape[new:], self.shape, self.strides, strict=True)
         ]
-        return Layout(tuple(shape), (*(0,) * new, *strides))
+        return Layout(tuple(shape), (*(0,) * new, *strides), self.offset)
 
-    def windowed(self, axis: int, sizes: Sequence[int], steps: Sequence[int]) -> Layout:
-        """An axis replaced by several that stride through it."""
+    def windowed(self, axis: int, start: int, sizes: Sequence[int], steps: Sequence[int]) -> Layout:
+        """An axis replaced by several that stride through it, from its entry `start` on."""
         shape = (*self.shape[:axis], *sizes, *self.shape[axis + 1 :])
         strides = (*self.strides[:axis], *(self.strides[axis] * k for k in steps), *self.strides[axis + 1 :])
-        return Layout(shape, strides)
+        return Layout(shape, strides, self.offset + start * self.strides[axis])
 
     def indexed(self, items: Sequence[Item]) -> Layout:
         """Picks, slices and new axes, as in `x[items]`."""
         taken = sum(item is not None and item is not Ellipsis for item in items)
         shape: list[int] = []
         strides: list[int] = []
-        axis = 0
+        axis, offset = 0, self.offset
         for item in (*items, *(() if Ellipsis in items else (Ellipsis,))):
             match item:
                 case None:
@@ -85,10 +86,12 @@ class Layout:
                     places = range(self.shape[axis])[item]
                     shape.append(len(places))
                     strides.append(self.strides[axis] * places.step)
+                    offset += self.strides[axis] * places.start if places else 0
                     axis += 1
                 case _:
+                    offset += self.strides[axis] * range(self.shape[axis])[item]
                     axis += 1
-        return Layout(tuple(shape), tuple(strides))
+        return Layout(tuple(shape), tuple(strides), offset)
 
     def reshaped(self, shape: Sequence[int]) -> Layout | None:
         """The view of another shape, or None where NumPy would have to copy.
@@ -99,7 +102,7 @@ class Layout:
         True
         """
         if 0 in shape:
-            return row_major(shape)
+            return replace(row_major(shape), offset=self.offset)
         old = [(n, s) for n, s in zip(self.shape, self.strides, strict=True) if n != 1]
         new = [n for n in shape if n != 1]
         strides: list[int] = []
@@ -122,7 +125,7 @@ class Layout:
             strides += fresh[::-1]
             old, new = old[taken:], new[given:]
         found = iter(strides)
-        return Layout(tuple(shape), tuple(0 if n == 1 else next(found) for n in shape))
+        return Layout(tuple(shape), tuple(0 if n == 1 else next(found) for n in shape), self.offset)
 
 
 def row_major(shape: Sequence[int]) -> Layout:

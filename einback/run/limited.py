@@ -27,14 +27,12 @@ from einback.run.report import reported
 from einback.run.sliced import Driver, drive
 from einback.run.source import Describe, Structure, Text
 
-__all__ = ["aimed", "order_of", "runs_in_slices", "specialise_in_slices"]
+__all__ = ["aimed", "runs_in_slices", "specialise_in_slices", "strides_of"]
 
 
-def order_of(array: np.ndarray[Any, Any]) -> tuple[int, ...]:
-    """The axes of an array as they lie in memory, the outermost first; of one in C order, nothing."""
-    if array.flags.c_contiguous:
-        return ()
-    return tuple(sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])))
+def strides_of(array: np.ndarray[Any, Any]) -> tuple[int, ...]:
+    """The strides of an array; of one in C order, nothing."""
+    return () if array.flags.c_contiguous else array.strides
 
 
 def runs_in_slices(memory_limit: int | None, threads: int | None, dtypes: Mapping[str, DType]) -> bool:
@@ -52,7 +50,7 @@ def specialise_in_slices(
     *,
     sizes: Sizes,
     dtypes: Mapping[str, DType],
-    orders: Mapping[str, tuple[int, ...]],
+    strides: Mapping[str, tuple[int, ...]],
     structure: Structure,
     memory_limit: int | None,
     threads: int | None,
@@ -61,10 +59,10 @@ def specialise_in_slices(
 ) -> Made:
     """Compile a program in slices; result k, the node `roots[k]`, has the dtype `wanted[k]`.
 
-    `orders` says how arrays lie in memory that are not in C order, as `order_of` has it.
+    `strides` says how arrays lie in memory that are not in C order.
     """
     whole, target = aimed(
-        roots, inputs, wanted, sizes=sizes, dtypes=dtypes, orders=orders, structure=structure,
+        roots, inputs, wanted, sizes=sizes, dtypes=dtypes, strides=strides, structure=structure,
         threads=threads or 1, wording=wording,
     )  # fmt: skip
     target = replace(target, slices=slices)
@@ -79,7 +77,7 @@ def aimed(
     *,
     sizes: Sizes,
     dtypes: Mapping[str, DType],
-    orders: Mapping[str, tuple[int, ...]],
+    strides: Mapping[str, tuple[int, ...]],
     structure: Structure,
     threads: int,
     wording: Wording,
@@ -98,7 +96,7 @@ def aimed(
         kinds[keys[head]] = np.promote_types(kinds.get(keys[head], dtype), dtype)
     read = set(inputs_of(roots))
     arrays = {
-        t.name: Array(resolve(t.sizes, sizes), dtypes[t.name], orders.get(t.name, ())) for t in inputs if t in read
+        t.name: Array(resolve(t.sizes, sizes), dtypes[t.name], strides.get(t.name, ())) for t in inputs if t in read
     }
     target = Target(
         parts=Parts(sizes, kinds, names, letters, _as_declared(wording.describe, origins)),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from einback.errors import ArrayError
+from einback.errors import ArrayError, CompileError
 from einback.ir.nodes import Input
 from einback.run.executing import steps_in
 from einback.run.facts import depends_on_entries
@@ -86,7 +86,14 @@ class Loaded:
         return self._looked_up({**(arrays or {}), **named}).plan
 
     def source(self, arrays: Mapping[str, object] | None = None, /, **named: Any) -> str:
-        """The program as a standalone file; arguments as for `plan`."""
+        """The program as a standalone file; arguments as for `plan`. What is saved is the text for NumPy alone."""
+        declared = {tensor.name for tensor in self._inputs}
+        for keyword in ("target", "readable", "with_check", "function_name"):
+            if keyword in named and keyword not in declared:
+                raise CompileError(
+                    f"a saved program holds one text, and {keyword} asks for another",
+                    hint="take fn.source() of the program before it is saved",
+                )
         return self._looked_up({**(arrays or {}), **named}).source
 
     def _prepared(self, values: Mapping[str, Any]) -> tuple[_Ready, dict[str, Any]]:

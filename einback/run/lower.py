@@ -28,21 +28,27 @@ from einback.run.functions import apply, power
 from einback.run.linalg import apply_matrix, solve
 from einback.run.reduction import add_embedded, embed, reduce, total
 from einback.run.related import Related
-from einback.run.steps import Call, DTypeName, Expr, Index, Literal, Method, Parameter, Ref, Routine, refs
+from einback.run.steps import Call, DTypeName, Expr, Index, Literal, Method, Parameter, Ref, Routine
 from einback.run.values import Labels, Term, Value, array, dense, laid
+from einback.run.walking import refs
 
 __all__ = ["lower"]
 
 
-def lower(plan: Plan, inputs: Sequence[Input], arrays: Mapping[str, DType], wanted: Sequence[DType]) -> Routine:
-    """The routine of a plan, its parameters in the order of `inputs`; result k has the dtype `wanted[k]`."""
-    return _Lowering(plan, arrays).routine(inputs, wanted)
+def lower(
+    plan: Plan, inputs: Sequence[Input], arrays: Mapping[str, DType], wanted: Sequence[DType], *, device: bool = False
+) -> Routine:
+    """The routine of a plan, its parameters in the order of `inputs`; result k has the dtype `wanted[k]`.
+
+    For a `device`, operations stay apart, to be fused where they meet.
+    """
+    return _Lowering(plan, arrays, device).routine(inputs, wanted)
 
 
 class _Lowering:
-    def __init__(self, plan: Plan, arrays: Mapping[str, DType]) -> None:
+    def __init__(self, plan: Plan, arrays: Mapping[str, DType], device: bool) -> None:
         self._plan, self._arrays = plan, arrays
-        self._emitter = Emitter()
+        self._emitter = Emitter(device)
         self._values: dict[Node, Value] = {}
         self._related = Related(self._emitter, plan, self._value)
         self._uses = Counter(plan.base[root] for root in plan.roots if root in plan.base)
@@ -133,7 +139,8 @@ class _Lowering:
                 return self._matrix(node, dtype)
             case Range():
                 (length,) = resolve(node.shape, self._plan.sizes)
-                return array(Call("np.arange", (Literal(length),)), (length,), dtype, row_major=True)
+                counted = array(Call("np.arange", (Literal(length),)), (length,), dtype, row_major=True)
+                return self._emitter.settled(counted) if self._emitter.device else counted
             case Delta():
                 shape = resolve(node.shape, self._plan.sizes)
                 return embed(self._emitter, *self._embedded(node, dtype), lengths=shape, dtype=dtype)

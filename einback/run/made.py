@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from einback.ir.nodes import Node
+from einback.ir.nodes import Input, Node
 from einback.plan.dtypes import DType
 from einback.plan.plan import Plan
 from einback.run.pool import Steps
@@ -17,7 +17,9 @@ from einback.run.source import Describe, Text
 if TYPE_CHECKING:
     from einback.run.report import SlicedPlan
 
-__all__ = ["Made", "Wording"]
+__all__ = ["Case", "Compared", "Made", "Wording"]
+
+Compared = tuple[int, int, Input]  # a result, another that is its gradient, and the tensor by which
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,17 @@ class Wording:
     function: str = "step"
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The shapes, dtypes and strides that a program is made for; `sizes` are all sizes, `given` those passed."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+    dtypes: Mapping[str, DType]
+    given: Mapping[str, int]
+    strides: Mapping[str, tuple[int, ...]]
+    sizes: Mapping[str, int]
+
+
 @dataclass(slots=True)
 class Made:
     """The program for one set of shapes and dtypes.
@@ -42,6 +55,7 @@ class Made:
     reads: tuple[str, ...]
     steps: Steps
     written: Callable[[bool], Text] = field(repr=False)
+    case: Case = Case({}, {}, {}, {}, {})
     passed: tuple[tuple[str, tuple[int, ...], DType], ...] = ()  # arrays, exactly as a caller passed them
 
     def remembering(self, values: Mapping[str, Any]) -> Made:

@@ -53,7 +53,7 @@ def measured(driver: Driver, inputs: Mapping[str, Array], function: str, threads
 
 def _measured(driver: Driver, inputs: Mapping[str, Array], function: str, threads: int, *, definite: bool) -> Measured:
     meter = _Located()
-    arrays = shadowed(meter, {name: (array.shape, array.dtype, array.order) for name, array in inputs.items()})
+    arrays = shadowed(meter, {name: (array.shape, array.dtype, array.strides) for name, array in inputs.items()})
     namespace: dict[str, Any] = {}
     exec(compile(driver.source, _FILE, "exec"), namespace)
     namespace["np"] = ShadowNumPy(meter, definite=definite)

@@ -7,7 +7,9 @@ import keyword
 import unicodedata
 from collections.abc import Iterable
 
-__all__ = ["Namer", "identifier"]
+from einback.errors import CompileError
+
+__all__ = ["Namer", "function_named", "identifier"]
 
 RESERVED = frozenset(["np", "math", *dir(builtins), *keyword.kwlist, *keyword.softkwlist])
 
@@ -23,6 +25,29 @@ def identifier(name: str, reserved: Iterable[str] = RESERVED) -> str:
     if not letters.isidentifier():
         letters = "_" + letters
     return letters + "_" if letters in reserved else letters
+
+
+def function_named(wanted: str | None, usual: str) -> str:
+    """The name of a generated function.
+
+    Raises `CompileError` for what is no name of a function.
+
+    >>> function_named(None, "step"), function_named("train", "step")
+    ('step', 'train')
+    >>> function_named("1st", "step")
+    Traceback (most recent call last):
+      ...
+    einback.errors.CompileError: function_name='1st' is no name of a Python function
+    use letters, digits and underscores, as in train_step
+    """
+    if wanted is None:
+        return identifier(usual)
+    if not isinstance(wanted, str) or identifier(wanted) != wanted:
+        raise CompileError(
+            f"function_name={wanted!r} is no name of a Python function",
+            hint="use letters, digits and underscores, as in train_step",
+        )
+    return wanted
 
 
 class Namer:

@@ -17,6 +17,7 @@ from einback.run.steps import (
     Index,
     Infix,
     Into,
+    Launch,
     Literal,
     Method,
     Negative,
@@ -60,6 +61,10 @@ def statement(step: Statement, name: Name) -> str:
             return f"del {', '.join(dict.fromkeys(map(name, registers)))}"
         case Sliced():
             return _sliced(step, name)
+        case Launch(function, numbers, args, outs, scale):
+            arrays = [expression(one, name) for one in (*args, *outs)]
+            factors = f"{scale[0]!r}, {int(scale[1])}, " if scale is not None else ""
+            return f"{function}({numbers}, {factors}({', '.join(arrays)},))"
     raise TypeError(f"unknown statement {type(step).__name__}")
 
 

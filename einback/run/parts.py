@@ -26,11 +26,11 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """What is known of an array; `order` lists its axes from the outermost in memory, nothing where that is C order."""
+    """What is known of an array; `strides` say nothing where it is in C order."""
 
     shape: Shape
     dtype: DType
-    order: tuple[int, ...] = ()
+    strides: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from einback.errors import CompileError
 from einback.ir.nodes import Number
-from einback.plan.dtypes import DType
+from einback.plan.dtypes import HALF, SINGLE, DType
 from einback.run.casting import cast, conformed, dtype_keyword
 from einback.run.elementwise import combine, infix, signed
 from einback.run.emitter import Emitter
@@ -35,6 +35,9 @@ def reduce(emitter: Emitter, fn: str, value: Value, axes: Sequence[int], dtype: 
     """sum, max, min, prod, logsumexp or peak over some axes, which disappear; the value repeats along none."""
     if value.dtype.char in _SHIFTED and dtype == value.dtype and fn in ("peak", "logsumexp"):
         return _peak(emitter, value, axes) if fn == "peak" else _logsumexp(emitter, value, axes)
+    if emitter.device and value.dtype == dtype == HALF and fn in ("peak", "logsumexp"):
+        wide = cast(value, SINGLE)
+        return _peak(emitter, value, axes) if fn == "peak" else cast(_logsumexp(emitter, wide, axes), dtype)
     value = emitter.inline(value)
     gone = sorted(axis for k in axes if (axis := value.axes[k]) is not None)
     keywords: tuple[tuple[str, Expr], ...] = ()
@@ -44,7 +47,7 @@ def reduce(emitter: Emitter, fn: str, value: Value, axes: Sequence[int], dtype: 
         emitter.helper(_HELPERS[fn])
         operand = value if value.dtype.kind == "c" else cast(value, dtype)
         made = replace(value, expr=Call(fn, (operand.expr,), keywords), dtype=dtype)
-    elif (folded := fold(emitter, fn, value, gone, dtype)) is not None:
+    elif not emitter.device and (folded := fold(emitter, fn, value, gone, dtype)) is not None:
         made = replace(value, expr=folded, dtype=dtype)
     elif fn in ("max", "min"):
         made = replace(value, expr=Method(value.expr, fn, (), keywords))

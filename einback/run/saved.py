@@ -21,6 +21,8 @@ import numpy as np
 
 from einback.errors import CompileError
 from einback.plan.plan import Plan, PlanStep
+from einback.run.made import Case
+from einback.run.report import SlicedPlan
 
 __all__ = ["Saved", "SavedInput", "SavedPlan", "SavedStep", "Specialisation", "read", "specialisation", "write"]
 
@@ -55,16 +57,17 @@ class SavedStep:
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """The report of a plan: its figures, and as it was printed."""
+    """The report of a plan: its figures, and as it was printed; `total` are its flops where steps run in slices."""
 
     steps: tuple[SavedStep, ...]
     input_bytes: int
     peak_bytes: int
     report: str
+    total: int | None = None
 
     @property
     def flops(self) -> int:
-        return sum(step.flops for step in self.steps)
+        return sum(step.flops for step in self.steps) if self.total is None else self.total
 
     @property
     def forward_flops(self) -> int:
@@ -108,19 +111,24 @@ class Saved:
 
 
 def specialisation(
-    met: Sequence[Any], *, function: str, reads: Sequence[str], source: str, plan: Plan
+    case: Case, *, function: str, reads: Sequence[str], source: str, plan: Plan | SlicedPlan
 ) -> Specialisation:
-    """What is kept of a program; `met` are (name, shape), (name, dtype) and (name, size) of what was passed."""
-    given = {name: value for name, value in met if isinstance(value, int)}
+    """What is kept of a program for one case."""
     return Specialisation(
-        shapes={name: value for name, value in met if isinstance(value, tuple)},
-        dtypes={name: value for name, value in met if isinstance(value, str)},
-        given=given,
-        sizes={**plan.sizes, **given},
+        shapes=dict(sorted(case.shapes.items())),
+        dtypes={name: dtype.str for name, dtype in sorted(case.dtypes.items())},
+        given=dict(sorted(case.given.items())),
+        sizes=case.sizes,
         function=function,
         parameters=dict(zip(_parameters(source, function), reads, strict=True)),
         source=source,
-        plan=SavedPlan(tuple(map(_step, plan.steps)), plan.input_bytes, plan.peak_bytes, str(plan)),
+        plan=SavedPlan(
+            tuple(map(_step, plan.steps)),
+            plan.input_bytes,
+            plan.peak_bytes,
+            str(plan),
+            plan.flops if isinstance(plan, SlicedPlan) else None,
+        ),
     )
 
 
@@ -146,7 +154,7 @@ def read(path: Path) -> Saved:
     """The program in a file; `CompileError` if it is none, of another version, or damaged."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as reason:  # no UTF-8, or no JSON
+    except (ValueError, RecursionError) as reason:  # no UTF-8, or no JSON
         raise CompileError(f"{path} holds no saved program, or is damaged: {reason}") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise CompileError(f"{path} holds no saved program", hint="fn.save(path) writes one")
@@ -189,4 +197,4 @@ def _specialisation(data: Mapping[str, Any]) -> Specialisation:
 
 def _plan(data: Mapping[str, Any]) -> SavedPlan:
     steps = tuple(SavedStep(**{**step, "shape": tuple(step["shape"])}) for step in data["steps"])
-    return SavedPlan(steps, data["input_bytes"], data["peak_bytes"], data["report"])
+    return SavedPlan(steps, data["input_bytes"], data["peak_bytes"], data["report"], data.get("total"))

@@ -17,7 +17,7 @@ import numpy as np
 
 from einback.run.strides import buffered, joint_shape, laid_out, weak
 
-__all__ = ["Meter", "Shadow", "product"]
+__all__ = ["Meter", "Shadow", "laid_at", "product"]
 
 _ELIDED = 1 << 18  # bytes, from which NumPy computes an operator into a temporary operand
 _HEADER = 112  # bytes of an array without its entries, shape and strides
@@ -44,7 +44,7 @@ class Meter:
         for axis in reversed(range(len(shape)) if order is None else order):
             strides[axis] = step
             step *= max(1, shape[axis])
-        return Shadow(_view(dtype, shape, strides), _Buffer(self, prod(shape) * dtype.itemsize if shape else 0))
+        return Shadow(laid_at(dtype, shape, strides), _Buffer(self, prod(shape) * dtype.itemsize if shape else 0))
 
 
 class _Buffer:
@@ -60,7 +60,8 @@ class _Buffer:
         self.meter.alive -= self.nbytes
 
 
-def _view(dtype: np.dtype[Any], shape: Sequence[int], strides: Sequence[int]) -> np.ndarray[Any, Any]:
+def laid_at(dtype: np.dtype[Any], shape: Sequence[int], strides: Sequence[int]) -> np.ndarray[Any, Any]:
+    """What NumPy needs to know of an array, over one item; its entries are never read."""
     return np.lib.stride_tricks.as_strided(np.empty(1, dtype), shape, strides)
 
 
@@ -191,7 +192,8 @@ class Shadow:
         gone = {k % self.ndim for k in given}
         shape = [1 if k in gone else n for k, n in enumerate(self.shape) if keepdims or k not in gone]
         made = self.meter.array(shape, dtype)
-        self.meter.passing(buffered([self], self.shape, [made.dtype]))
+        if self.dtype != made.dtype:
+            self.meter.passing(buffered([self], self.shape, [made.dtype]))
         return made
 
     def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Shadow:

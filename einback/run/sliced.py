@@ -277,7 +277,7 @@ def over(work, length, step):
 
 _IMPORTS_OF_THREADS = """
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import Lock
 """
@@ -310,12 +310,15 @@ def over(work, length, step):
     """Each slice of an axis, as where it starts and what `work` gives for it: computed by threads, given in order."""
     with one_thread_each():
         waiting = deque()
-        for start in range(0, length, step):
-            waiting.append((start, pool.submit(work, start, min(start + step, length))))
-            if len(waiting) == THREADS:
+        try:
+            for start in range(0, length, step):
+                waiting.append((start, pool.submit(work, start, min(start + step, length))))
+                if len(waiting) == THREADS:
+                    yield first_of(waiting)
+            while waiting:
                 yield first_of(waiting)
-        while waiting:
-            yield first_of(waiting)
+        finally:  # where a slice fails, the others end before the call does
+            wait([result for _, result in waiting])
 
 
 def first_of(waiting):
@@ -335,7 +338,10 @@ def over(work, length, step):
 
     with one_thread_each():
         others = [pool.submit(some, k) for k in range(1, THREADS)]
-        yield from some(0)
-        for other in others:
-            yield from other.result()
+        try:
+            yield from some(0)
+            for other in others:
+                yield from other.result()
+        finally:  # where a slice fails, the others end before the call does
+            wait(others)
 '''

@@ -11,8 +11,9 @@ from math import prod
 
 from einback.run.emitter import Emitter
 from einback.run.kinds import ufunc
-from einback.run.steps import Call, Expr, Infix, Literal, Negative, Ref, parts
+from einback.run.steps import Call, Expr, Infix, Literal, Negative, Ref
 from einback.run.values import Term
+from einback.run.walking import parts
 
 __all__ = ["rows_of_slice"]
 

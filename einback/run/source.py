@@ -22,7 +22,7 @@ from einback.run.numpy_dialect import expression, statement
 from einback.run.steps import Assign, Block, Call, Ref, Routine, Sliced, Statement, Transposed
 from einback.run.views import base_of, is_view
 
-__all__ = ["Describe", "Result", "Structure", "Text", "leaves", "rendered", "write"]
+__all__ = ["Describe", "Result", "Structure", "Text", "is_cut", "leaves", "paths", "rendered", "write"]
 
 # (node, its variable, the variables of nodes that have one) -> a formula on one line
 Describe = Callable[[Node, str, Mapping[Node, str]], str]
@@ -81,6 +81,7 @@ def write(
     checked: bool = True,
     described: bool = True,
     prepare: str = "prepare",
+    device: bool = False,
 ) -> Text:
     """The routine as a file.
 
@@ -89,22 +90,27 @@ def write(
     function returns, `title` opens the docstring. A `checked` function takes its arrays by keyword and refuses
     other shapes than it was written for. What only runs need not be `described`: it has the same lines, without the
     formulas, which cost as much as the rest of a compilation. Where memory is planned, the function comes out of
-    another, whose name is `prepare`.
+    another, whose name is `prepare`. For a `device` the file calls CuPy.
     """
-    writer = _Writer(routine, names, letters, describe, origins or {}, identifier(function))
+    writer = _Writer(routine, names, letters, describe, origins or {}, identifier(function), device)
     check = writer.check() if checked else []
     body = [*check, *writer.body(described), f"return {rendered(structure, writer.returned)}"]
     helpers = [text.strip("\n") for text in routine.helpers]
     if routine.space:
-        helpers.append(_WORKSPACE.strip("\n"))
-    imports = [f"import {module}\n" for module in ("math", "sys") if any(f"{module}." in text for text in helpers)]
+        helpers.append((_DEVICE_WORKSPACE if device else _WORKSPACE).strip("\n"))
+    signs = {"ctypes": "ctypes.CDLL", "math": "math.", "sys": "sys."}
+    used = [module for module, sign in signs.items() if any(sign in text for text in helpers)]
+    imports = [f"import {module}\n" for module in used]
     decorator = ['@np.errstate(all="ignore")\n'] if routine.may_warn else []
     code = "".join([*decorator, writer.signature(checked), "\n", textwrap.indent("\n".join(body), "    ")])
     if routine.prepared:
         code = writer.prepared(code, prepare, ready=checked)
     docstring = f'"""{_escaped(writer.summary(title, structure, results))}"""'
-    source = "\n\n\n".join([f"{docstring}\n\n{''.join(imports)}import numpy as np", *helpers, code]) + "\n"
-    return Text(source, tuple(writer.formulas))
+    library = (
+        "import cupy\nimport numpy\nfrom cupy_backends.cuda.libs import cublas" if device else "import numpy as np"
+    )
+    source = "\n\n\n".join([f"{docstring}\n\n{''.join(imports)}{library}", *helpers, code]) + "\n"
+    return Text(re.sub(r"\bnp\.", "cupy.", source) if device else source, tuple(writer.formulas))
 
 
 _WORKSPACE = '''
@@ -113,6 +119,13 @@ def workspace(size):
     block = np.empty(size + 64, np.uint8)
     start = -block.ctypes.data % 64
     return block[start : start + size]
+'''
+
+
+_DEVICE_WORKSPACE = '''
+def workspace(size):
+    """A block of memory on the device."""
+    return np.empty(size, np.uint8)
 '''
 
 
@@ -127,12 +140,27 @@ class _Writer:
         describe: Describe,
         origins: Mapping[Node, Sequence[Node]],
         function: str,
+        device: bool,
     ) -> None:
+        self._device = device
         helpers = [name for scalar in TABLE.values() for name in _DEFINED.findall(scalar.helper)]
         helpers += [name for text in routine.helpers for name in _DEFINED.findall(text)]
         defined = [name for text in routine.helpers for name in _DEFINED.findall(text)]
+        modules = ["cublas", "cupy", "numpy"] if device else []
         self._namer = Namer(
-            [*helpers, *defined, "logsumexp", "peak", "prepare", "results", "space", "sys", "workspace", function]
+            [
+                *modules,
+                *helpers,
+                *defined,
+                "logsumexp",
+                "peak",
+                "prepare",
+                "results",
+                "space",
+                "sys",
+                "workspace",
+                function,
+            ]
         )
         self._routine, self._describe, self._function, self._origins = routine, describe, function, origins
         self._names = {p.register: self._namer.name(p.tensor.name) for p in routine.parameters}
@@ -212,7 +240,7 @@ class _Writer:
         """What a block computes, in terms of what stands above it."""
         name = self._names[block.register]
         origins = self._origins.get(block.node, ())
-        subject = origins[0] if origins and not _is_cut(origins[0]) else block.node
+        subject = origins[0] if origins and not is_cut(origins[0]) else block.node
         formula = " ".join(self._describe(subject, name, self._given).split())
         self._given.update(dict.fromkeys([block.node, *origins], name))
         return formula
@@ -223,7 +251,7 @@ class _Writer:
     def summary(self, title: str, structure: Structure, results: Sequence[Result]) -> str:
         """The module's docstring: what goes in and what comes out."""
         arrays = [(self._names[p.register], p.shape, p.dtype) for p in self._routine.parameters]
-        outcomes = [(path or "result", results[k].shape, results[k].dtype) for path, k in _paths(structure)]
+        outcomes = [(path or "result", results[k].shape, results[k].dtype) for path, k in paths(structure)]
         lines = [title or f"{self._function}, a program generated by einback.", ""]
         for heading, rows in (("Arrays", arrays), ("Results", outcomes)):
             width = max((len(name) for name, _, _ in rows), default=0)
@@ -231,7 +259,8 @@ class _Writer:
             for name, shape, dtype in rows:
                 lines.append(f"    {name:<{width}}  {' × '.join(map(str, shape)) or 'scalar'}, {dtype}")
             lines.append("")
-        return "\n".join([*lines, "It needs NumPy only. Arrays of other shapes need a file of their own.", ""])
+        needs = "CuPy, and CUDA's compiler of kernels" if self._device else "NumPy only"
+        return "\n".join([*lines, f"It needs {needs}. Arrays of other shapes need a file of their own.", ""])
 
 
 def _made(step: Statement) -> tuple[int, ...]:
@@ -245,19 +274,19 @@ def _made(step: Statement) -> tuple[int, ...]:
             return ()
 
 
-def _is_cut(node: Node) -> bool:
+def is_cut(node: Node) -> bool:
     """Whether a node is computed in several steps, so that its formula would not be that of the last one."""
     return isinstance(node, Einsum) and sum(bool(operand.rank) for operand in node.operands) > 2
 
 
-def _paths(structure: Structure, path: str = "") -> Iterator[tuple[str, int]]:
+def paths(structure: Structure, path: str = "") -> Iterator[tuple[str, int]]:
     """How each result is reached from what the function returns: `loss`, `grads["W"]`, `[0]`."""
     if isinstance(structure, int):
         yield path, structure
         return
     for key, part in structure.items() if isinstance(structure, dict) else enumerate(structure):
         plain = not path and isinstance(key, str) and key.isidentifier()
-        yield from _paths(part, str(key) if plain else f"{path}[{_key(key)}]")
+        yield from paths(part, str(key) if plain else f"{path}[{_key(key)}]")
 
 
 def rendered(structure: Structure, name: Callable[[int], str], indent: str = "") -> str:

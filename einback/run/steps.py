@@ -3,7 +3,7 @@
     routine   ::= parameters, blocks, results
     block     ::= the node that it makes, statements
     statement ::= Assign(target, expression, into) | Fill(view, expression) | Run(expression) | Free(registers)
-                | Sliced(target, left, right) | Into(function, arguments, out)
+                | Sliced(target, left, right) | Into(function, arguments, out) | Launch(function, numbers, args, outs)
     expression ::= Ref | Literal | DTypeName | Infix | Negative | Call | Method | Index | Transposed | Template
 
 A register is an array (or a scalar) that a statement makes; its number is its place in `Routine.registers`.
@@ -11,7 +11,7 @@ A register is an array (or a scalar) that a statement makes; its number is its p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import EllipsisType
 
@@ -30,6 +30,7 @@ __all__ = [
     "Infix",
     "Into",
     "Kind",
+    "Launch",
     "Literal",
     "Method",
     "Negative",
@@ -42,11 +43,6 @@ __all__ = [
     "Statement",
     "Template",
     "Transposed",
-    "changed",
-    "mapped",
-    "operators",
-    "reads",
-    "refs",
 ]
 
 
@@ -172,7 +168,7 @@ class Into:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """An expression that is evaluated for what it does: a check, or entries added into an array."""
+    """An expression that is evaluated for what it does."""
 
     call: Expr
 
@@ -201,7 +197,21 @@ class Sliced:
     fresh: bool = True
 
 
-Statement = Assign | Fill | Into | Run | Free | Sliced
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """function(numbers, (arguments, outs)): on a device, arrays are written into some others; all are whole arrays.
+
+    A product has a `scale`: its factor, and whether it adds to what is there.
+    """
+
+    function: str
+    numbers: str
+    args: tuple[Expr, ...]
+    outs: tuple[Expr, ...]
+    scale: tuple[float, bool] | None = None
+
+
+Statement = Assign | Fill | Into | Run | Free | Sliced | Launch
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,95 +258,3 @@ class Routine:
     may_warn: bool
     prepared: tuple[Statement, ...] = ()
     space: int = 0
-
-
-def parts(expr: Expr) -> tuple[Expr, ...]:
-    """The expressions that an expression is made of, one level down."""
-    match expr:
-        case Infix():
-            return expr.left, expr.right
-        case Negative() | Index() | Transposed():
-            return (expr.operand,)
-        case Call():
-            return (*expr.args, *(value for _, value in expr.keywords))
-        case Method():
-            return (expr.operand, *expr.args, *(value for _, value in expr.keywords))
-        case Template():
-            return expr.args
-        case Ref() | Literal() | DTypeName():
-            return ()
-
-
-def refs(expr: Expr) -> Iterator[int]:
-    """The registers that an expression reads, as they stand in it, once for each time that it does."""
-    stack = [expr]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, Ref):
-            yield part.register
-        stack.extend(reversed(parts(part)))
-
-
-def operators(expr: Expr) -> int:
-    """How many computations an expression holds; views count nothing."""
-    count, stack = 0, [expr]
-    while stack:
-        part = stack.pop()
-        count += isinstance(part, Infix | Negative | Call | Method | Template)
-        stack.extend(parts(part))
-    return count
-
-
-def mapped(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
-    """The expression with another in place of each that it is made of."""
-    match expr:
-        case Infix(sign, left, right):
-            return Infix(sign, change(left), change(right))
-        case Negative(operand):
-            return Negative(change(operand))
-        case Call(function, args, keywords):
-            return Call(function, tuple(map(change, args)), tuple((key, change(value)) for key, value in keywords))
-        case Method(operand, name, args, keywords):
-            named = tuple((key, change(value)) for key, value in keywords)
-            return Method(change(operand), name, tuple(map(change, args)), named)
-        case Index(operand, items):
-            return Index(change(operand), items)
-        case Transposed(operand, axes):
-            return Transposed(change(operand), axes)
-        case Template(text, args):
-            return Template(text, tuple(map(change, args)))
-        case _:
-            return expr
-
-
-def changed(statement: Statement) -> Iterator[int]:
-    """The registers that a statement makes, or whose arrays it may write into."""
-    match statement:
-        case Assign(target):
-            yield target
-        case Into(_, _, out):
-            yield next(refs(out))
-        case Fill(view):
-            yield next(refs(view))
-        case Run(Call(_, (first, *_))):
-            yield from list(refs(first))[:1]
-        case Sliced(target):
-            yield target
-
-
-def reads(statement: Statement) -> Iterator[int]:
-    """The registers that a statement reads."""
-    match statement:
-        case Assign(_, value):
-            yield from refs(value)
-        case Into(_, args, _, keywords):
-            for expr in (*args, *(value for _, value in keywords)):
-                yield from refs(expr)
-        case Fill(view, value):
-            yield from refs(value)
-            yield from list(refs(view))[1:]
-        case Run(call):
-            yield from refs(call)
-        case Sliced():
-            yield from refs(statement.left)
-            yield from refs(statement.right)

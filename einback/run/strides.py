@@ -41,15 +41,15 @@ def _strides(x: Any, rank: int) -> list[int]:
 
 
 def buffered(operands: Sequence[Any], shape: tuple[int, ...], dtypes: Sequence[Any]) -> int:
-    """The bytes in which NumPy lays out operands a stretch at a time: those that it casts to `dtypes`, repeats, or
-    finds in another order than the first."""
+    """The bytes in which NumPy lays out operands a stretch at a time: those that it casts to `dtypes`, repeats, finds
+    in another order than the first, or, of a lone one, with gaps."""
     count, arrays = min(_BUFFER, prod(shape)), [x for x in operands if _is_array(x)]
-    several = len(arrays) > 1
+    lone = len(arrays) == 1
 
     def in_step(x: Any) -> bool:
         flags = x.flags
         whole = flags.c_contiguous if arrays[0].flags.c_contiguous else flags.f_contiguous
-        return x.shape == shape and (not several or x.ndim < 2 or whole)
+        return bool(x.shape == shape and (x.ndim < 2 or (flags.forc if lone else whole)))
 
     return sum(
         count * dtype.itemsize

@@ -13,8 +13,9 @@ from math import prod
 from types import EllipsisType
 
 from einback.plan.dtypes import DType
-from einback.run.steps import Call, Expr, Index, Literal, Method, Transposed, refs
+from einback.run.steps import Call, Expr, Index, Literal, Method, Transposed
 from einback.run.views import is_view
+from einback.run.walking import refs
 
 __all__ = [
     "Labels",

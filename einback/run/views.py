@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from einback.run.steps import Call, DTypeName, Expr, Index, Literal, Method, Ref, Transposed, parts, refs
+from einback.run.steps import Call, DTypeName, Expr, Index, Literal, Method, Ref, Transposed
+from einback.run.walking import parts, refs
 
 __all__ = ["base_of", "is_view", "reads_windows"]
 

@@ -34,6 +34,7 @@ from einback.run.steps import (
     Infix,
     Into,
     Kind,
+    Launch,
     Literal,
     Ref,
     Routine,
@@ -41,20 +42,18 @@ from einback.run.steps import (
     Sliced,
     Statement,
     Template,
-    changed,
-    mapped,
-    reads,
 )
 from einback.run.views import base_of, is_view
+from einback.run.walking import changed, mapped, reads
 
 __all__ = ["settled"]
 
 _SMALL = 4096  # entries of an array, up to which a Python number costs more to convert than an operation takes
 
 
-def settled(routine: Routine) -> Routine:
-    """The routine, its memory planned."""
-    return _Workspace(routine, Flattened(routine)).routine()
+def settled(routine: Routine, flat: Flattened | None = None) -> Routine:
+    """The routine, its memory planned; `flat` are its statements, if they are flattened already."""
+    return _Workspace(routine, flat or Flattened(routine)).routine()
 
 
 @dataclass(slots=True)
@@ -74,6 +73,7 @@ class _Workspace:
         blocks = self._without_constants()
         handed = Handed(flat, self._name, self.pinned)
         self.prepared += handed.prepared
+        self.pinned |= handed.static
         space = self._slots(blocks, handed.fresh)
         settled: list[Block] = []
         created: set[int] = set()
@@ -88,6 +88,9 @@ class _Workspace:
                         bound = handed.made(root, bound)
                 made += bound
             settled.append(replace(block, statements=tuple(made)))
+        empty = [one for root in handed.fresh if root not in created for one in handed.fresh[root]]
+        if settled and empty:  # results without entries, into which nothing is written
+            settled[-1] = replace(settled[-1], statements=(*settled[-1].statements, *empty))
         return replace(
             self.given,
             blocks=tuple(settled),
@@ -154,7 +157,8 @@ class _Workspace:
                 self.names[root] = same[offset, kind]
                 continue
             assert isinstance(kind.dtype, np.dtype)
-            place = Template(f"np.ndarray({{0}}, {{1}}, space, {offset})", (Literal(kind.shape), DTypeName(kind.dtype)))
+            start = f"space.data + {offset}" if flat.device else f"space, {offset}"
+            place = Template(f"np.ndarray({{0}}, {{1}}, {start})", (Literal(kind.shape), DTypeName(kind.dtype)))
             self.prepared.append(Assign(name, place))
             self.pinned |= {root, name}
             if flat.registers[name].node is None:
@@ -190,10 +194,15 @@ class _Workspace:
                 yield Fill(self._view(view), self._view(value), sign)
             case Run(call):
                 yield Run(self._view(call))
+            case Launch(args=args, outs=outs):
+                yield replace(statement, args=tuple(map(self._renamed, args)), outs=tuple(map(self._renamed, outs)))
             case Free(registers):
-                left = tuple(k for k in registers if self.flat.root(k) not in self.flat.written)
+                roots = (self.flat.root(k) for k in registers)
+                left = dict.fromkeys(
+                    self._name(root) for root in roots if root not in self.flat.written and root not in self.pinned
+                )
                 if left:
-                    yield Free(left)
+                    yield Free(tuple(left))
             case Sliced():
                 yield replace(statement, right=self._view(statement.right), left=self._renamed(statement.left))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import einback as eb
+from einback.formula.notations import NOTATIONS
 
 X, Y, W, b = eb.tensors("X[n,d] Y[n,c] W[d,c] b[c]")
 RNG = np.random.default_rng(0)
@@ -421,7 +422,10 @@ ERRORS = {
         lambda: eb.compile([X, 3]),
         "what is compiled must be a tensor, or a list, tuple or dict of tensors, not int",
     ),
-    "notation": (lambda: X.text(notation="cyrillic"), "no notation is named 'cyrillic'\nthe notations are: index"),
+    "notation": (
+        lambda: X.text(notation="cyrillic"),
+        f"no notation is named 'cyrillic'\nthe notations are: {', '.join(NOTATIONS)}",
+    ),
     "name of a program": (
         lambda: eb.program("loss = X[n]^2")["los"],
         "the program has no tensor 'los'\ndid you mean loss?",

@@ -292,7 +292,7 @@ def test_jacobians_of_what_has_a_complex_derivative() -> None:
     found = eb.evaluate(eb.jacobian(y, z), **{key: VALUES[key] for key in "Azw"})
     want = (np.cos(VALUES["A"] @ VALUES["z"]) * VALUES["w"])[:, None] * VALUES["A"]
     np.testing.assert_allclose(found, want, rtol=1e-12)
-    assert str(eb.jacobian(A @ z, A)) == "y[n,n',n''] = δ[n,n'] z[n'']"
+    assert str(eb.jacobian(A @ z, A)) == "J[n,n',n''] = δ[n,n'] z[n'']"
 
 
 def test_complex_results_move_with_real_tensors() -> None:

@@ -68,7 +68,9 @@ def test_a_product_of_many_factors_is_a_chain() -> None:
     shuffled = [(17 * k) % 60 for k in range(60)]
     root = einsum([matrices[k] for k in shuffled], [(k, k + 1) for k in shuffled], (0, 60))
     wanted = " ".join(f"A_{k}[n{k},n{k + 1}]" for k in range(60))
-    assert expression(root, Names()) == wanted
+    first, *more = expression(root, Names()).splitlines()
+    assert max(map(len, (first, *more))) <= 100
+    assert " ".join([first, *(line.strip().removeprefix("* ") for line in more)]) == wanted
 
 
 def test_many_results_share_their_definitions() -> None:

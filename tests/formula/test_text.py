@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import einback as eb
 from einback.formula.index import Names, expression, latex, text
 from einback.ir.build import add, broadcast, const, einsum, ones, power, size_of, total, zeros
 from einback.ir.nodes import Const, Delta, Input, Map, Node, Ones
@@ -172,7 +173,7 @@ x, A = Input("x", ("n",), ()), Input("A", ("n", "n"), ())
         (add([x, ones(("n",))], [1, float("nan")]), "x[n] + (inf - inf)"),
         (X, "X[n,d]"),
         (einsum([A], ["ij"], "ji"), "A[n',n]"),
-        (einsum([x, x, x], ["i", "j", "k"], "ijkik"), "δ[n,n'''] δ[n'',n''''] x[n] x[n'] x[n'']"),
+        (einsum([x, x, x], ["i", "j", "k"], "ijkik"), "δ[n,i] δ[n'',j] x[n] x[n'] x[n'']"),
     ],
 )
 def test_expression(node: Node, wanted: str) -> None:
@@ -207,3 +208,10 @@ def test_the_order_of_operands_does_not_show() -> None:
     other = add([broadcast(b, ("n", "c"), (1,)), einsum([W, X], ["dc", "nd"], "nc")])
     assert one is not other
     assert expression(one, Names()) == expression(other, Names()) == "X[n,d] W[d,c] + b[c]"
+
+
+def test_a_size_that_nothing_shows_has_its_own_name() -> None:
+    P = eb.softmax(eb.tensor("z[n,c]"), axis=1)
+    total = eb.einsum("ab->", P)
+    assert str(total) == "y = sum[n](ones[n])"
+    assert total.latex() == "y = |n|"

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +39,7 @@ class Cut:
             wanted,
             sizes=self.sizes,
             dtypes=dtypes,
-            orders={},
+            strides={},
             structure=list(range(len(roots))),
             threads=1,
             wording=Wording({}, {}, einsum_describe),
@@ -208,3 +209,23 @@ def test_any_number_of_threads_gives_the_same_bits() -> None:
             found = program.run(64, threads)
             np.testing.assert_array_equal(found[0], product)
             np.testing.assert_array_equal(found[1], rows)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_slices_keep_the_facts_that_hold_for_them(axis: int):
+    """Rows are whole in slices over other axes; matrices are where none of their two axes is cut."""
+    rows = Input("rows", ("b", "n", "n"), ("positive", "stochastic"))
+    turned = Input("turned", ("b", "n", "n"), ("symmetric",))
+    root = einsum([Map("exp", (Map("power", (rows, turned)),))], ["bij"], "b")
+    rng = np.random.default_rng(0)
+    drawn = rng.uniform(0.5, 1, (4, 6, 6))
+    arrays = {"rows": drawn / drawn.sum(-1, keepdims=True), "turned": drawn + drawn.swapaxes(1, 2)}
+    case = Cut([root], [rows, turned], {}, arrays)
+    start = next((node, label) for node, label in case.starts(0) if isinstance(node, Map) and label == axis)
+    assert case.cut(0, start)
+    facts = {take.source: take.tensor.facts for phase in case.phases if isinstance(phase, Loop) for take in phase.takes}
+    assert facts == {
+        "rows": ("positive", "stochastic") if axis < 2 else ("positive",),
+        "turned": ("symmetric",) if axis == 0 else (),
+    }
+    np.testing.assert_allclose(case.run(2)[0], np.exp(arrays["rows"] ** arrays["turned"]).sum((1, 2)), rtol=1e-12)

@@ -234,7 +234,7 @@ def test_e5_a_batch_of_images_flattened(channels: int):
 def test_e6_an_order_four_jacobian_is_its_factors():
     X, W, b = eb.tensors("X[n,d] W[d,m] b[m]")
     J = eb.jacobian(X @ W + b, W)
-    assert str(J) == "y[n,m,d,m'] = δ[m,m'] X[n,d]"
+    assert str(J) == "J[n,m,d,m'] = δ[m,m'] X[n,d]"
     arrays = {"X": numbers(50, 20), "W": numbers(20, 30), "b": numbers(30)}
     found = eb.compile(J, structured=True)(**arrays)
     assert found.shape == (50, 30, 20, 30)

@@ -22,6 +22,8 @@ for name, gradient in grads.items():
     print(name, gradient, gradient.text(), gradient.latex(), sep="\\n")
 step = eb.compile({"loss": loss, "grads": grads, "hvp": eb.hessian(loss, parameters["b_2"])})
 print(step.source(n=5, d=4, c=3))
+for target in ("cupy", "torch", "jax"):
+    print(step.source(n=5, d=4, c=3, target=target, with_check=True))
 print(step.plan(n=5, d=4, c=3))
 """
 

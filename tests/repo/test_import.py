@@ -34,6 +34,15 @@ def test_no_optional_package_is_loaded_by_a_whole_run():
     assert not loaded & {"networkx", "scipy", "jax", "torch", "cupy", "dask", "matplotlib", "sklearn"}
 
 
+def test_tensors_and_programs_load_no_printers_that_nobody_asked_for():
+    loaded = _loaded(
+        "import einback as eb\nx = eb.tensor('x[n]')\nprint(x * x)\neb.evaluate(eb.grad(eb.sum(x**2), x), x=[1.0, 2.0])"
+    )
+    parts = ("formula.matrix", "formula.entrywise", "formula.numpy_calls", "formula.diagram", "formula.derivation",
+             "run.functional", "cli")  # fmt: skip
+    assert not {name for name in loaded if name.startswith(tuple(f"einback.{part}" for part in parts))}
+
+
 def test_the_table_of_names_says_what_type_checkers_read():
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     (checked,) = (node for node in tree.body if isinstance(node, ast.If))

@@ -12,13 +12,27 @@ PACKAGE = Path(__file__).parents[2] / "einback"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up: what stands on a line may import what stands before it.
-LAYERS = ("errors", "ir", "rules", "notation", "derive", "plan", "run", "formula", "interop", "api", "cli", "__init__")
+LAYERS = (
+    "errors",
+    "ir",
+    "rules",
+    "notation",
+    "derive",
+    "plan",
+    "run",
+    "formula",
+    "interop",
+    "api",
+    "cli",
+    "__main__",
+    "__init__",
+)
 
 # Neighbours that must not know each other although one stands above the other.
 STRANGERS = {("derive", "notation"), ("formula", "run"), ("formula", "plan"), ("plan", "notation"), ("run", "notation")}
 
 # Each optional package is imported in one place.
-OPTIONAL = ("cupy", "jax", "torch", "scipy", "dask", "matplotlib")
+OPTIONAL = ("cairosvg", "click", "cupy", "jax", "torch", "scipy", "dask", "matplotlib")
 
 LONGEST = 350
 

@@ -67,7 +67,7 @@ RESIDUAL = eb.sum((T - X) ** 2)
 EXPANDED = "y = A[i,r] A[i,r'] B[j,r'] B[j,r] C[k,r] C[k,r'] + T[i,j,k]² - 2 T[i,j,k] C[k,r''] A[i,r''] B[j,r'']"
 MODULI = (
     "y = real(z)\n  where z = B[j,r] B[j,r'] D[i,r'] conj(D[i,r]) + Z[i,j] conj(Z[i,j])\n"
-    "            - Z[i,j] B[j,r''] conj(D[i,r'']) - conj(Z[i,j]) B[j,r'''] D[i,r''']"
+    "            - Z[i,j] B[j,r''] conj(D[i,r'']) - conj(Z[i,j]) B[j,k] D[i,k]"
 )
 
 DISTRIBUTED = {

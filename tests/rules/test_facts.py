@@ -62,7 +62,7 @@ SIMPLER: dict[str, tuple[Callable[[Any], eb.Tensor], str]] = {
     ),
     "quadratic form": (lambda t: eb.grad(eb.einsum("i,ij,j->", t.x, t.S, t.x), t.x), "dx[n] = 2 S[n,i] x[i]"),
     "diagonal": (lambda t: t.D @ t.x, "y[n] = D[n,n] x[n]"),
-    "between": (lambda t: t.x @ t.D @ t.y, "y_ = D[n,n] x[n] y[n]"),
+    "between": (lambda t: t.x @ t.D @ t.y, "z = D[n,n] x[n] y[n]"),
     "sum with a diagonal": (lambda t: (t.D + t.A) @ t.x, "y[n] = A[n,n'] x[n'] + D[n,n] x[n]"),
     "trace": (lambda t: eb.einsum("ij,ji->", t.D, t.A), "y = A[i,i] D[i,i]"),
     "rotation and back": (lambda t: t.Q.T @ (t.Q @ t.x), "y[n'] = x[n']"),
@@ -260,6 +260,9 @@ def test_what_facts_rule_out() -> None:
         ("S[n,n]", "complex positive_definite", "S cannot be complex and positive_definite"),
         ("S[n,n]", "diagonal positive", "S cannot be diagonal and positive\n"),
         ("S[n,n]", "orthogonal positive_definite", "S cannot be orthogonal and symmetric"),
+        ("S[n,n]", "diagonal stochastic", "S cannot be diagonal and stochastic\na matrix that is both is the identity"),
+        ("S[n,n]", "positive_definite stochastic", "S cannot be stochastic and symmetric\ndeclare the one"),
+        ("S", "stochastic", "S cannot be stochastic: it has no axis along which entries sum to one\ndeclare a vector"),
     ],
 )
 def test_declarations_that_make_no_sense(text: str, facts: str, message: str) -> None:
@@ -279,6 +282,9 @@ BAD: list[tuple[str, Array, str]] = [
     ("positive_definite", np.array([[1.0, 2], [3, 1]]), "T[0,1] is 2.0 and its mirror image is 3.0"),
     ("orthogonal", np.array([[1.0, 0], [0, 2]]), "the column of T[0,1] has the length 2"),
     ("orthogonal", np.array([[1.0, 0.6], [0, 0.8]]), "the column of T[0,0] is not orthogonal to the others"),
+    ("stochastic", np.array([[0.5, 0.5], [0.5, 0.6]]), "the entries of T[1] sum to 1.1, not to 1\ndivide by the sums"),
+    ("stochastic", np.array([[1.0, 0.0], [1.25, -0.25]]), "T[1,1] is -0.25, which is negative"),
+    ("stochastic", np.array([[1.0, 0.0], [1.0, np.nan]]), "the entries of T[1] sum to nan, not to 1"),
 ]
 
 

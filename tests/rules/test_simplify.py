@@ -273,3 +273,40 @@ def test_a_broken_rule_is_noticed_by_the_numbers(monkeypatch):
 def test_relu_masks_that_say_nothing_new_go():
     W = eb.tensor("W[n]")
     assert str(eb.grad(eb.sum(eb.relu(W) ** 2), W)) == "dW[n] = 2 relu(W[n])"
+
+
+def test_sigmoids_of_opposite_arguments() -> None:
+    z, t, w = (eb.tensor(f"{name}[n]") for name in "ztw")
+    entropy = -eb.sum(t * eb.log(eb.sigmoid(z)) + (1 - t) * eb.log(1 - eb.sigmoid(z)))
+    assert str(eb.grad(entropy, z)) == "dz[n] = sigmoid(z[n]) - t[n]"
+    sums = {
+        (1 + w) * eb.sigmoid(z) + w * eb.sigmoid(-z): "y[n] = w[n] + sigmoid(z[n])",
+        w * eb.sigmoid(-z) - w * eb.sigmoid(z): None,
+        2 * w * eb.sigmoid(z) - 2 * (3 - w) * eb.sigmoid(-z): "y[n] = 2 w[n] + 6 sigmoid(z[n]) - 6",
+        t * eb.sigmoid(z) + w * eb.sigmoid(-z): None,
+        w * eb.sigmoid(z) + w * eb.sigmoid(-z): "y[n] = w[n]",
+    }
+    for value, shown in sums.items():
+        assert shown in (None, str(value))
+        arrays = {"z": np.array([-3.0, 0.0, 2.0]), "t": np.array([0.0, 1.0, 0.3]), "w": np.array([2.0, -1.0, 0.5])}
+        arrays = {name: array for name, array in arrays.items() if name in {one.name for one in value.inputs}}
+        wanted = evaluate([value.node], arrays, {"n": 3})[0]
+        np.testing.assert_allclose(eb.evaluate(value, **arrays), wanted, rtol=1e-14, atol=1e-15)
+        read = eb.program(str(value))["y"]
+        arrays = {one.name: arrays[one.name] for one in read.inputs}
+        np.testing.assert_allclose(eb.evaluate(read, **arrays), wanted, rtol=1e-14, atol=1e-15)
+    run = eb.evaluate(eb.grad(entropy, z), z=np.float16([9, -9]), t=np.float16([1, 0]))
+    np.testing.assert_allclose(run, [-1.234e-4, 1.234e-4], rtol=1e-3)  # in the tails too: what runs is not shortened
+
+
+def test_choices_that_are_zero_on_opposite_sides_are_one_choice() -> None:
+    c, a, b = (Input(name, ("n",), ()) for name in "cab")
+    zero = build.const(0)
+    one, other = Map("where", (c, a, zero)), Map("where", (c, zero, b))
+    joined = Map("where", (c, build.scale(a, 2), build.scale(b, -3)))
+    assert normalise([build.add([one, other], [2, -3])]) == normalise([joined])
+    assert normalise([build.add([other, one], [-3, 2])]) == normalise([joined])
+    numbers = build.add([Map("where", (c, build.const(3), zero)), other], [2, 1])
+    assert normalise([numbers]) == (Map("where", (c, build.const(6), b)),)
+    twice = build.add([one, Map("where", (c, b, zero))])  # both on one side
+    assert normalise([twice]) == (twice,)

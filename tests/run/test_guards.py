@@ -80,7 +80,7 @@ def test_integers_are_asked_for_where_they_are_declared(program: Compiled) -> No
 def test_cupy_arrays_are_not_copied_silently(program: Compiled) -> None:
     with pytest.raises(CompileError) as error:
         program({**GOOD, "X": Device()})
-    assert str(error.value) == "X is a CuPy array; programs run on NumPy so far\npass cupy.asnumpy(X)"
+    assert str(error.value) == "X is a CuPy array, and this program runs on NumPy\npass cupy.asnumpy(X)"
 
 
 def test_objects_are_looked_at_in_every_call() -> None:

@@ -60,6 +60,18 @@ def test_values(data: st.DataObject) -> None:
 
 
 @given(st.data())
+def test_what_is_done_with_large_arrays(data: st.DataObject) -> None:
+    """Small programs, with all sizes counted as large: arrays are freed early, and given out again."""
+    roots, inputs = data.draw(programs())
+    sizes, arrays = arrays_for(inputs, data.draw(SEEDS))
+    with pytest.MonkeyPatch.context() as patch:
+        for size in ("emitter._WORTH_FREEING", "elementwise._LARGE", "handed._LARGE"):
+            patch.setattr(f"einback.run.{size}", 1)
+        results = run(roots, inputs, sizes, arrays)
+    check(results, evaluate(roots, arrays, sizes), 1e-7)
+
+
+@given(st.data())
 def test_values_of_normal_forms(data: st.DataObject) -> None:
     roots, inputs = data.draw(programs())
     sizes, arrays = arrays_for(inputs, data.draw(SEEDS))

@@ -14,6 +14,7 @@ import pytest
 
 import einback as eb
 from einback.errors import ArrayError, CompileError
+from einback.run.report import SlicedPlan
 
 Arrays = dict[str, Any]
 rng = np.random.default_rng(0)
@@ -63,6 +64,12 @@ def declared_symmetric() -> tuple[Any, Arrays]:
     return eb.grad(eb.linalg.logdet(S), S), {"S": np.eye(3) + 0.1}
 
 
+def declared_stochastic() -> tuple[Any, Arrays]:
+    Y, A = eb.tensor("Y[n,c]", stochastic=True), eb.tensor("A[n,c]")
+    loss = -eb.sum(Y * eb.log_softmax(A, axis="c"))
+    return {"loss": loss, "grads": eb.grad(loss, {"A": A, "Y": Y})}, {"Y": np.full((2, 4), 0.25), "A": np.ones((2, 4))}
+
+
 def integers() -> tuple[Any, Arrays]:
     x, y = eb.tensors("x[n] y[n]")
     return eb.sum(x * y), {"x": np.array([2**70, 1], object), "y": np.array([3, 5], object)}
@@ -73,7 +80,7 @@ def no_arrays() -> tuple[Any, Arrays]:
 
 
 PROGRAMS = [network, lookup, systems, keyword_names, hessian, single_precision, complex_numbers, declared_symmetric,
-            integers, no_arrays]  # fmt: skip
+            declared_stochastic, integers, no_arrays]  # fmt: skip
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -117,7 +124,7 @@ def test_nothing_is_compiled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("this is work of the compiler's")
 
-    for name in ("rules.simplify.rewrite", "plan.plan.binary", "run.callable.make_plan", "run.callable.lower"):
+    for name in ("rules.simplify.rewrite", "plan.plan.binary", "run.specialising.make_plan", "run.specialising.lower"):
         monkeypatch.setattr(f"einback.{name}", refuse)
     loaded = eb.load(path)
     assert _same(loaded(arrays), wanted)
@@ -230,6 +237,9 @@ def test_faults_at_run_time_are_told_as_before(tmp_path: Path):
     _, loaded, _ = _saved(*declared_symmetric(), tmp_path)
     with pytest.raises(ArrayError, match="symmetric"):
         loaded(S=np.arange(9.0).reshape(3, 3))
+    _, loaded, _ = _saved(*declared_stochastic(), tmp_path)
+    with pytest.raises(ArrayError, match=r"Y is declared stochastic, but the entries of Y\[1\] sum to 0.875, not to 1"):
+        loaded(Y=np.array([[0.25] * 4, [0.25, 0.25, 0.25, 0.125]]), A=np.ones((2, 4)))
 
 
 def _with_checksum(data: dict[str, Any]) -> str:
@@ -275,3 +285,35 @@ def test_what_cannot_be_saved(tmp_path: Path):
     with pytest.raises(CompileError, match="a structured program is not saved"):
         structured.save(tmp_path / "p.json")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_saved_program_has_one_text(tmp_path: Path):
+    x = eb.tensor("x[n]")
+    fn = eb.compile(eb.sum(x**2))
+    fn(x=np.ones(3))
+    fn.save(tmp_path / "step.json")
+    with pytest.raises(CompileError, match="a saved program holds one text, and target asks for another"):
+        eb.load(tmp_path / "step.json").source(target="torch")
+
+
+@pytest.mark.parametrize("rows", [100, 40_000])
+def test_programs_for_threads_are_saved_cut_or_whole(rows: int, tmp_path: Path) -> None:
+    x, g = eb.tensors("x[n,d] g[d]")
+    y = eb.tanh(eb.exp(eb.sin(x)) * g) + eb.cos(x) * eb.sigmoid(x)
+    arrays = {"x": rng.normal(size=(rows, 60)), "g": rng.normal(size=60)}
+    fn = eb.compile({"y": y, "g": eb.grad(eb.sum(y), g)}, threads=2)
+    wanted = fn(arrays)
+    assert isinstance(fn.plan(), SlicedPlan) == (rows > 1000)
+    fn.save(tmp_path / "step.json")
+    loaded = eb.load(tmp_path / "step.json")
+    assert _same(loaded(arrays), wanted)
+    assert (str(loaded.plan()), loaded.plan().flops) == (str(fn.plan()), fn.plan().flops)
+    assert loaded.source() == fn.source()
+
+
+def test_a_cap_on_memory_is_not_saved(tmp_path: Path) -> None:
+    x = eb.tensor("x[n]")
+    fn = eb.compile(eb.sum(x**2), memory_limit=10**6)
+    fn(x=np.ones(3))
+    with pytest.raises(CompileError, match=r"a program under a memory_limit cannot be saved\nkeep fn\.source"):
+        fn.save(tmp_path / "step.json")

@@ -114,6 +114,14 @@ def test_what_cancels_is_not_read() -> None:
     np.testing.assert_array_equal(eb.evaluate([x / x, x**0, x - x, 0 * x], x=np.array([NAN])), [[1], [1], [0], [0]])
 
 
+def test_rows_sum_to_one_unread() -> None:
+    """The sum of a softmax is 1 as x / x is: in a row of NaN, of -inf alone, or of no entries too."""
+    s = eb.sum(eb.softmax(X, axis=1), axis=1)
+    np.testing.assert_array_equal(eb.evaluate(s, X=np.array([[NAN, 1], [-INF, -INF], [2, 3]])), [1, 1, 1])
+    np.testing.assert_array_equal(eb.evaluate(s, X=np.zeros((2, 0))), [1, 1])
+    np.testing.assert_array_equal(eb.evaluate(eb.grad(eb.sum(s), X), X=np.full((1, 2), -INF)), [[0, 0]])
+
+
 def test_a_mean_of_nothing_is_nan() -> None:
     assert np.isnan(eb.evaluate(eb.mean(x), x=np.zeros(0)))
     assert np.isnan(eb.evaluate(eb.sum(x) / x.size("n"), x=np.zeros(0)))

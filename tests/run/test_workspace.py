@@ -24,9 +24,8 @@ from einback.run.steps import (
     Routine,
     Template,
     Transposed,
-    changed,
-    reads,
 )
+from einback.run.walking import changed, reads
 from einback.run.workspace import settled
 
 DOUBLE = np.dtype(float)

@@ -1,0 +1,1 @@
+"""Derivations: a derivative in the steps that a teacher writes, as equations and as pages."""

@@ -1,0 +1,1 @@
+"""Formulas in matrices and vectors: products, transposes, differentials, Kronecker products, tuples of columns."""

@@ -1,0 +1,57 @@
+"""A program made for a device: planned, lowered, fused and written as a file for CuPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from einback.ir.nodes import Matrix
+from einback.ir.walk import postorder
+from einback.plan.plan import Plan, make_plan
+from einback.run.cuda.routine import device_routine
+from einback.run.cuda.running import DeviceMade
+from einback.run.layout import Layout
+from einback.run.lower import lower
+from einback.run.made import Case
+from einback.run.specialising import Program, result_dtypes_of, writer
+
+__all__ = ["Lying", "device_made", "is_fused", "planned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lying:
+    """How the caller's arrays lie in memory: strides in entries where they are not those of C order, by name, and
+    which of them begin at 16 bytes."""
+
+    layouts: Mapping[str, Layout]
+    aligned: Sequence[str]
+
+    @staticmethod
+    def in_order(names: Sequence[str]) -> Lying:
+        return Lying({}, tuple(names))
+
+
+def is_fused(plan: Plan) -> bool:
+    """Whether kernels can compute what a plan does: real numbers, and no functions of matrices."""
+    whole = any(isinstance(node, Matrix) for node in postorder(plan.roots))
+    return not whole and all(dtype.kind in "biuf" for dtype in plan.dtypes.values())
+
+
+def planned(program: Program, case: Case) -> Plan:
+    """The plan of a program, which is that for NumPy."""
+    named = program.names
+    return make_plan(program.roots, sizes=case.sizes, arrays=case.dtypes, forward=program.forward, named=named)
+
+
+def device_made(program: Program, case: Case, plan: Plan, lying: Lying) -> DeviceMade:
+    """The program for arrays that lie in memory as said.
+
+    One that is to be replayed writes its results into arrays that are there, and leaves indices unchecked.
+    """
+    wanted = result_dtypes_of(program, case.sizes, case.dtypes)
+    lowered = lower(plan, program.inputs, case.dtypes, wanted, device=True)
+    routine = device_routine(lowered, lying.layouts, lying.aligned, program.precision, static=program.graph)
+    plan = replace(plan, space=routine.space, exact=True)
+    written = writer(program, plan, routine, wanted, device=True)
+    reads = tuple(parameter.tensor.name for parameter in routine.parameters)
+    return DeviceMade(plan, reads, written)

@@ -1,0 +1,60 @@
+"""What stands above the generated kernels, in CUDA C++ of their own: no header is included.
+
+A kernel is launched over blocks of one dimension. Its threads lie in a rectangle of X by Y: X outer indices, and for
+each of them Y threads that share the inner index, along which they reduce. Reductions add up in a fixed order, so that
+results are bitwise the same at each run; maximum and minimum hand on NaN, as NumPy's do.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["HALF", "PRELUDE"]
+
+HALF: Final = """
+struct half {  // 16 bits, which are computed with as float
+    unsigned short bits;
+    __device__ half() {}
+    __device__ half(float x) { asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x)); }
+    __device__ operator float() const {
+        float x;
+        asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));
+        return x;
+    }
+};
+"""
+
+PRELUDE: Final = """
+template <typename T, int N> struct alignas(sizeof(T) * N) Pack { T at[N]; };  // N entries, loaded at once
+
+struct Sum { template <typename T> static __device__ T of(T a, T b) { return a + b; } };
+struct Prod { template <typename T> static __device__ T of(T a, T b) { return a * b; } };
+struct Max { template <typename T> static __device__ T of(T a, T b) { return a > b || a != a ? a : b; } };
+struct Min { template <typename T> static __device__ T of(T a, T b) { return a < b || a != a ? a : b; } };
+
+// Over Y neighbouring threads, a power of two; all of them get the result.
+template <typename Op, int Y, typename T> __device__ T along_row(T value, T *shared) {
+    for (int step = (Y < 32 ? Y : 32) / 2; step > 0; step /= 2)
+        value = Op::template of<T>(value, (T)__shfl_xor_sync(0xffffffffu, +value, step));
+    if (Y > 32) {
+        __syncthreads();
+        if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
+        __syncthreads();
+        int first = threadIdx.x / Y * (Y / 32);
+        value = shared[first];
+        for (int k = 1; k < Y / 32; ++k) value = Op::of(value, shared[first + k]);
+    }
+    return value;
+}
+
+// Over Y threads that are X apart; all of them get the result.
+template <typename Op, int X, int Y, typename T> __device__ T along_column(T value, T *shared) {
+    __syncthreads();
+    shared[threadIdx.x] = value;
+    __syncthreads();
+    int x = threadIdx.x % X;
+    value = shared[x];
+    for (int k = 1; k < Y; ++k) value = Op::of(value, shared[k * X + x]);
+    return value;
+}
+"""
