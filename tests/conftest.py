@@ -6,6 +6,9 @@
 
 A test that says how many examples it wants keeps its own number.
 
+Hypothesis draws some examples from the constants of the modules that are loaded by then. Which these are depends on
+the tests that ran before in the same process, so they are left out: alone or among others, a test sees the same.
+
 Tests marked `oracle` skip where JAX is missing, and fail instead where `EINBACK_REQUIRE_ORACLE=1` says that it must
 be there.
 
@@ -20,6 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 _SHARED = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
 
@@ -27,6 +31,9 @@ settings.register_profile("default", max_examples=60, derandomize=True, **_SHARE
 settings.register_profile("ci", max_examples=1000, derandomize=True, print_blob=True, **_SHARED)
 settings.register_profile("explore", max_examples=1000, derandomize=False, print_blob=True, **_SHARED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+if hasattr(providers, "_get_local_constants"):  # Hypothesis 6.131 and newer
+    providers._get_local_constants = lambda: providers._local_constants
 
 _empty = np.empty
 

@@ -97,12 +97,13 @@ def aligned(equations: Sequence[tuple[str, str]], results: int = 1, notes: Seque
     Right-hand sides that are too wide for a line go on below.
     """
     lefts = [(_WHERE if k == results else "") + left for k, (left, _) in enumerate(equations)]
-    wide = max(_SEEN - SIGN - max(map(width, lefts)), _SEEN / 2)
+    noted = _WHERE if notes and results == len(equations) else ""
+    wide = max(_SEEN - SIGN - max(map(width, [*lefts, noted])), _SEEN / 2)
     rows = []
     for left, (_, right) in zip(lefts, equations, strict=True):
         first, *more = breaking.lines(right, wide)
         rows += [f"{left} &= {first}", *more]
-    rows += [rf"{_WHERE if not k and results == len(equations) else ''}& {note}" for k, note in enumerate(notes)]
+    rows += [f"{'' if k else noted}& {note}" for k, note in enumerate(notes)]
     return " = ".join(part for part in equations[0] if part) if len(rows) == 1 else BEGIN + NEXT.join(rows) + END
 
 
