@@ -27,12 +27,13 @@ from einback.run.keeping import remember
 from einback.run.layout import Layout
 from einback.run.made import Case
 from einback.run.names import identifier
+from einback.run.parts import ALIGNED
+from einback.run.report import SlicedPlan
 from einback.run.source import Text
 from einback.run.specialising import Program
 
 __all__ = ["DeviceFunctions", "device_arrays", "is_device_array", "refuse_threads", "run"]
 
-_ALIGNED: Final = 16  # bytes that a thread loads at once
 _PER_THREAD: Final = 2  # the number of the stream that each thread has of its own
 
 
@@ -126,16 +127,16 @@ class DeviceFunctions:
                 self._remember(passed, step)
             return run(step, arrays)
 
-    def plan(self, arrays: Mapping[str, Any], case: Callable[[], Case], sizes: Mapping[str, int]) -> Plan:
+    def plan(self, arrays: Mapping[str, Any], case: Callable[[], Case], sizes: Mapping[str, int]) -> Plan | SlicedPlan:
         """The plan of what runs for some arrays."""
         with next(iter(arrays.values())).device:
-            plan: Plan = self.step(arrays, case, sizes).made.described()
+            plan: Plan | SlicedPlan = self.step(arrays, case, sizes).made.described()
             return plan
 
     def step(self, arrays: Mapping[str, Any], case: Callable[[], Case], sizes: Mapping[str, int]) -> Any:
         """What runs for some arrays on the current stream: an `einback.run.cuda.running.Step`."""
         key: tuple[object, ...] = tuple((name, x.shape, x.dtype) for name, x in arrays.items())
-        if not self._program.graph:  # which works on arrays of its own
+        if not self._program.graph or self._program.memory_limit is not None:  # a graph has arrays of its own
             key += tuple(map(_lies, arrays.values()))
         key += (*sorted(sizes.items()), _stream(next(iter(arrays.values()))))
         with self._lock:
@@ -148,9 +149,8 @@ class DeviceFunctions:
         program, name = self._program, identifier(self._program.function)
         cupy = _module_of(next(iter(arrays.values())))
         plan = making.planned(program, case)
-        limit = program.memory_limit
         if not making.is_fused(plan):
-            if limit is not None:
+            if program.memory_limit is not None:
                 raise CompileError(
                     "memory_limit holds for kernels, and CuPy's own calls compute this program",
                     hint="compile without memory_limit for the device",
@@ -160,21 +160,13 @@ class DeviceFunctions:
             reads = tuple(tensor.name for tensor in program.inputs if tensor in read)
             made = running.DeviceMade(plan, reads, lambda checked, described=True: Text(source, ()))
             return running.Step(cupy, made, running.Prepared(cupy, source, name))
-        lying = making.Lying.in_order(arrays)
-        if not program.graph:
-            lying = making.Lying(
-                {name: layout for name, x in arrays.items() if (layout := _layout(x)) is not None},
-                tuple(name for name, x in arrays.items() if _lies(x)[1]),
-            )
-        made = making.device_made(program, case, plan, lying)
-        needed = made.plan.peak_bytes
-        if limit is not None and needed > limit:
-            raise CompileError(
-                f"the program takes {needed:,} bytes on the device, and memory_limit is {limit:,}",
-                hint=f"the smallest limit that works there is {needed:,}: programs run in slices on NumPy arrays alone",
-            )
+        lying = making.Lying(
+            {name: layout for name, x in arrays.items() if (layout := _layout(x)) is not None},
+            tuple(name for name, x in arrays.items() if _lies(x)[1]),
+        )
+        made, replays = import_module("einback.run.cuda.choosing").chosen(program, case, plan, lying)
         prepared = running.Prepared(cupy, made.written(False, False).source, name)
-        return running.Step(cupy, made, prepared, self._check(cupy, case), program.graph)
+        return running.Step(cupy, made, prepared, self._check(cupy, case), replays)
 
     def _check(self, cupy: Any, case: Case) -> Callable[[Mapping[str, Any]], None] | None:
         """What is checked before a graph, which cannot wait for the device."""
@@ -197,7 +189,7 @@ def _module_of(array: Any) -> Any:
 
 def _lies(array: Any) -> tuple[tuple[int, ...], bool]:
     """The strides of an array, and whether it begins where a thread may load several entries at once."""
-    return array.strides, array.data.ptr % _ALIGNED == 0
+    return array.strides, array.data.ptr % ALIGNED == 0
 
 
 def _layout(array: Any) -> Layout | None:

@@ -47,7 +47,10 @@ _ALIKE = 1.25  # ratio of operations that count as equal
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is to be fitted: how the program is written, what it reads and returns, and on how many threads it runs."""
+    """What is to be fitted: how the program is written, what it reads and returns, and on how many threads it runs.
+
+    On a `device` the bytes of arrays are all that counts.
+    """
 
     parts: Parts
     inputs: Mapping[str, Array]
@@ -56,6 +59,7 @@ class Target:
     threads: int
     real: bool
     slices: int = 0  # how many to aim at, where it is for speed
+    device: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,9 @@ def cut_for_threads(whole: Straight, target: Target, limit: float = inf) -> Fitt
 def _tried(target: Target, phases: tuple[Phase, ...], lengths: tuple[int, ...]) -> Fitted:
     layout = Layout(phases, lengths, target.threads, target.slices > 0)
     driver = drive(layout, target.parts, target.inputs, target.structure, target.results)
-    return Fitted(layout, driver, measured(driver, target.inputs, "step", target.threads))
+    space = max((part.space for parts in driver.parts for part in parts), default=0)
+    needs = measured(driver, target.inputs, "step", target.threads, objects=not target.device)
+    return Fitted(layout, driver, needs.beside(space))
 
 
 class _Search:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
@@ -35,24 +35,33 @@ class Measured:
     def peak(self) -> int:
         return max(self.phases, default=0)
 
+    def beside(self, space: int) -> Measured:
+        """The same beside memory that is kept between calls."""
+        return replace(self, phases=tuple(phase + space for phase in self.phases)) if space else self
 
-def measured(driver: Driver, inputs: Mapping[str, Array], function: str, threads: int) -> Measured:
+
+def measured(
+    driver: Driver, inputs: Mapping[str, Array], function: str, threads: int, *, objects: bool = True
+) -> Measured:
     """Run a driver on arrays without entries: of each loop the first two slices and the last.
 
-    Raises `CompileError` for a program that calls what no dry run knows.
+    Python's own objects count where `objects` says so. Raises `CompileError` for a program that calls what no dry run
+    knows.
     """
     try:
-        return _measured(driver, inputs, function, threads, definite=False)
+        return _measured(driver, inputs, function, threads, objects, definite=False)
     except np.linalg.LinAlgError:  # a Cholesky factor that nothing else stands in for
-        return _measured(driver, inputs, function, threads, definite=True)
+        return _measured(driver, inputs, function, threads, objects, definite=True)
     except (AttributeError, TypeError) as error:
         raise CompileError(
             f"what this program allocates is not known: {error}", hint="leave memory_limit and threads out"
         ) from error
 
 
-def _measured(driver: Driver, inputs: Mapping[str, Array], function: str, threads: int, *, definite: bool) -> Measured:
-    meter = _Located()
+def _measured(
+    driver: Driver, inputs: Mapping[str, Array], function: str, threads: int, objects: bool, *, definite: bool
+) -> Measured:
+    meter = _Located(objects)
     arrays = shadowed(meter, {name: (array.shape, array.dtype, array.strides) for name, array in inputs.items()})
     namespace: dict[str, Any] = {}
     exec(compile(driver.source, _FILE, "exec"), namespace)
@@ -88,15 +97,15 @@ def _measured(driver: Driver, inputs: Mapping[str, Array], function: str, thread
             namespace[name] = once(k, namespace[name])
     namespace[function](*(arrays[name] for name in driver.reads))
     phases[-1] = max(phases[-1], meter.most)
-    own = _OWN + (_OF_THREAD * threads if threads > 1 else 0)
+    own = _OWN + (_OF_THREAD * threads if threads > 1 else 0) if objects else 0
     return Measured(tuple(phase + own for phase in phases), _formula(driver.source, meter.line))
 
 
 class _Located(Meter):
     """A meter that knows at which line of the program the most bytes were alive; `most` is since it was last set."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, objects: bool) -> None:
+        super().__init__(objects)
         self.most = self.line = 0
 
     def passing(self, nbytes: int) -> None:

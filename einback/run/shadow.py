@@ -24,9 +24,10 @@ _HEADER = 112  # bytes of an array without its entries, shape and strides
 
 
 class Meter:
-    """The bytes alive, and the most there were."""
+    """The bytes alive, and the most there were; those of Python's own objects for arrays where it says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, objects: bool = True) -> None:
+        self.objects = objects
         self.alive = self.peak = 0
 
     def take(self, nbytes: int) -> None:
@@ -72,7 +73,7 @@ class Shadow:
 
     def __init__(self, view: np.ndarray[Any, Any], buffer: _Buffer) -> None:
         self.view, self.buffer = view, buffer
-        self.header = _Buffer(buffer.meter, _HEADER + 16 * view.ndim)
+        self.header = _Buffer(buffer.meter, _HEADER + 16 * view.ndim if buffer.meter.objects else 0)
         self.shape, self.dtype, self.strides = view.shape, view.dtype, view.strides
         self.ndim, self.size, self.nbytes, self.flags = view.ndim, view.size, view.nbytes, view.flags
 

@@ -20,15 +20,17 @@ import ast
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from einback.ir.walk import inputs_of
 from einback.plan.dtypes import DType
 from einback.plan.phases import Loop, Made, Phase, Straight
 from einback.run.names import Namer
+from einback.run.over_slices import IMPORTS, LIMITS, OVER, OVER_IN_SHARES, OVER_IN_THREADS
 from einback.run.parts import Array, Part, Parts
 from einback.run.source import Structure, rendered
 
-__all__ = ["Driver", "Layout", "drive"]
+__all__ = ["Driver", "DriverWriter", "Layout", "drive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,15 @@ def drive(
     checked: bool = False,
 ) -> Driver:
     """The file of a program that takes `inputs`; result k of the structure is an array by name, in a dtype."""
-    return _Writer(layout, parts, inputs, structure, results, function).driver(title, checked)
+    return DriverWriter(layout, parts, inputs, structure, results, function).driver(title, checked)
 
 
-class _Writer:
+class DriverWriter:
+    """Writes the file of a program in phases."""
+
+    needs: ClassVar = "NumPy only"
+    reserved: ClassVar[tuple[str, ...]] = ()  # names that no variable of the driver may take
+
     def __init__(
         self,
         layout: Layout,
@@ -81,7 +88,9 @@ class _Writer:
         numbered = [f"{kind}{k}" for kind in ("phase", "slice", "body", "rest") for k in numbers]
         most = max((len(phase.makes) for phase in layout.phases), default=0)
         parts_of_slices = [f"u{k + 1}" for k in range(most)]
-        self._namer = Namer([function, *numbered, *parts_of_slices, "over", "start", "stop", "body", "worker", "lock"])
+        self._namer = Namer(
+            [*self.reserved, function, *numbered, *parts_of_slices, "over", "start", "stop", "body", "worker", "lock"]
+        )
         self._arrays = dict(inputs)
         self._inputs = inputs
         self._names = {name: self._namer.name(name) for name in inputs}
@@ -102,24 +111,30 @@ class _Writer:
         if self._parts.planned:  # the workspaces are for one call at a time
             body = ["with lock:", textwrap.indent("\n".join(body), "    ")]
         step = "\n".join([*decorator, head, textwrap.indent("\n".join(body), "    ")])
-        threaded = self._layout.threads > 1
-        pool = [f"THREADS = {self._layout.threads}", "pool = ThreadPoolExecutor(THREADS)"] if threaded else []
-        over = (_OVER if not threaded else _OVER_SHARES if self._layout.in_shares else _OVER_THREADS).strip("\n")
         docstring = '"""' + self._summary(title, reads).replace("\\", "\\\\") + '"""'
-        imports = [_IMPORTS_OF_THREADS.strip("\n")] if threaded else []
-        modules = [f"import {one}" for one in ("math", "sys") if any(f"{one}." in text for text in self._functions)]
-        top = "\n".join([docstring, "", *modules, *imports, "import numpy as np", *_limits(threaded), *pool])
-        ready = ["\n".join(["lock = Lock()", *self._ready])] if self._parts.planned else []
-        source = "\n\n\n".join([top, *self._functions, *ready, over, step]) + "\n"
-        return Driver(source, tuple(self._made), tuple(reads))
+        return Driver(self._file(docstring, step), tuple(self._made), tuple(reads))
 
-    def _add(self, phase: Phase, function: str, length: int = 0) -> Part:
-        part = self._parts.part(phase, self._arrays, function, length)
+    def _file(self, docstring: str, step: str) -> str:
+        threaded = self._layout.threads > 1
+        over = OVER if not threaded else OVER_IN_SHARES if self._layout.in_shares else OVER_IN_THREADS
+        modules = [f"import {one}" for one in ("math", "sys") if any(f"{one}." in text for text in self._functions)]
+        top = [docstring, "", *modules, *([IMPORTS.strip("\n")] if threaded else []), "import numpy as np"]
+        if threaded:
+            top += [LIMITS.strip("\n"), f"THREADS = {self._layout.threads}", "pool = ThreadPoolExecutor(THREADS)"]
+        ready = ["\n".join(["lock = Lock()", *self._ready])] if self._parts.planned else []
+        return "\n\n\n".join(["\n".join(top), *self._functions, *ready, over.strip("\n"), step]) + "\n"
+
+    def _add(self, phase: Phase, function: str, length: int = 0, step: int = 0) -> Part:
+        part = self._parts.part(phase, self._arrays, function, length, step or length)
         self._functions.update(dict.fromkeys(_definitions(part.text.source)))
+        self._prepare(function, part)
+        return part
+
+    def _prepare(self, function: str, part: Part) -> None:
+        """Note what is made before the first call."""
         if self._parts.planned:
             one = f"{part.prepare}()" if part.prepare else function
             self._ready[f"{function}s = [{one} for _ in range(THREADS)]"] = None
-        return part
 
     def _of_thread(self, function: str) -> str:
         """A part, or where parts have workspaces, that of the thread at hand."""
@@ -151,7 +166,7 @@ class _Writer:
     def _loop(self, k: int, phase: Loop) -> list[str]:
         length = min(self._layout.lengths[k], phase.length)
         whole, rest = self._add(phase, f"body{k + 1}", length), phase.length % length
-        self._made.append((whole, self._add(phase, f"rest{k + 1}", rest)) if rest else (whole,))
+        self._made.append((whole, self._add(phase, f"rest{k + 1}", rest, length)) if rest else (whole,))
         lines = []
         for one, array in zip(phase.makes, whole.makes, strict=True):
             shape = (*array.shape[: one.axis], phase.length, *array.shape[one.axis + 1 :])
@@ -215,7 +230,7 @@ class _Writer:
         lines += ["", "Results"]
         for name, dtype in dict(self._results).items():
             lines.append(f"    {self._names[name]}  {_described(Array(self._arrays[name].shape, dtype))}")
-        return "\n".join([*lines, "", "It needs NumPy only. Arrays of other shapes need a file of their own.", ""])
+        return "\n".join([*lines, "", f"It needs {self.needs}. Arrays of other shapes need a file of their own.", ""])
 
 
 _UFUNCS = {
@@ -262,86 +277,3 @@ def _definitions(source: str) -> list[str]:
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
         found.append(lines[first - 1 : node.end_lineno])
     return ["\n".join(block) for block in found]
-
-
-def _limits(threaded: bool) -> list[str]:
-    return [_LIMITS.strip("\n")] if threaded else []
-
-
-_OVER = '''
-def over(work, length, step):
-    """Each slice of an axis, as where it starts and what `work` gives for it."""
-    for start in range(0, length, step):
-        yield start, work(start, min(start + step, length))
-'''
-
-_IMPORTS_OF_THREADS = """
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from threading import Lock
-"""
-
-_LIMITS = """
-try:
-    from threadpoolctl import ThreadpoolController
-
-    blas = [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
-except ImportError:
-    blas = []
-
-
-@contextmanager
-def one_thread_each():
-    \"\"\"BLAS on one thread: slices run beside each other.\"\"\"
-    before = [library.get_num_threads() for library in blas]
-    for library in blas:
-        library.set_num_threads(1)
-    try:
-        yield
-    finally:
-        for library, count in zip(blas, before):
-            library.set_num_threads(count)
-
-"""
-
-_OVER_THREADS = '''
-def over(work, length, step):
-    """Each slice of an axis, as where it starts and what `work` gives for it: computed by threads, given in order."""
-    with one_thread_each():
-        waiting = deque()
-        try:
-            for start in range(0, length, step):
-                waiting.append((start, pool.submit(work, start, min(start + step, length))))
-                if len(waiting) == THREADS:
-                    yield first_of(waiting)
-            while waiting:
-                yield first_of(waiting)
-        finally:  # where a slice fails, the others end before the call does
-            wait([result for _, result in waiting])
-
-
-def first_of(waiting):
-    """The earliest slice, taken out of the queue when it is done."""
-    start, result = waiting.popleft()
-    return start, result.result()
-'''
-
-_OVER_SHARES = '''
-def over(work, length, step):
-    """Each slice of an axis, as where it starts and what `work` gives for it: a share of them for each thread."""
-    starts = range(0, length, step)
-    share = -(-len(starts) // THREADS)
-
-    def some(k):
-        return [(start, work(start, min(start + step, length), k)) for start in starts[k * share : (k + 1) * share]]
-
-    with one_thread_each():
-        others = [pool.submit(some, k) for k in range(1, THREADS)]
-        try:
-            yield from some(0)
-            for other in others:
-                yield from other.result()
-        finally:  # where a slice fails, the others end before the call does
-            wait(others)
-'''

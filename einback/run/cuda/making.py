@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from einback.ir.nodes import Matrix
 from einback.ir.walk import postorder
@@ -43,15 +44,19 @@ def planned(program: Program, case: Case) -> Plan:
     return make_plan(program.roots, sizes=case.sizes, arrays=case.dtypes, forward=program.forward, named=named)
 
 
-def device_made(program: Program, case: Case, plan: Plan, lying: Lying) -> DeviceMade:
+def device_made(program: Program, case: Case, plan: Plan, lying: Lying, *, replays: bool = False) -> DeviceMade:
     """The program for arrays that lie in memory as said.
 
-    One that is to be replayed writes its results into arrays that are there, and leaves indices unchecked.
+    One that is to be replayed writes its results into arrays that are there, and leaves indices unchecked. These
+    arrays, and those into which inputs are copied, count as its workspace.
     """
     wanted = result_dtypes_of(program, case.sizes, case.dtypes)
     lowered = lower(plan, program.inputs, case.dtypes, wanted, device=True)
-    routine = device_routine(lowered, lying.layouts, lying.aligned, program.precision, static=program.graph)
+    routine = device_routine(lowered, lying.layouts, lying.aligned, program.precision, static=replays)
     plan = replace(plan, space=routine.space, exact=True)
+    if replays:
+        inputs = sum(prod(p.shape) * p.dtype.itemsize for p in routine.parameters)
+        plan = replace(plan, space=plan.peak_bytes + inputs)
     written = writer(program, plan, routine, wanted, device=True)
     reads = tuple(parameter.tensor.name for parameter in routine.parameters)
     return DeviceMade(plan, reads, written)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -50,14 +50,21 @@ COMPUTE = dict(zip(PRECISIONS, (68, 77, 75, 74), strict=True))  # cuBLAS's names
 
 
 def device_routine(
-    routine: Routine, layouts: Mapping[str, Layout], aligned: Sequence[str], precision: str, *, static: bool = False
+    routine: Routine,
+    layouts: Mapping[str, Layout],
+    aligned: Collection[str],
+    precision: str,
+    *,
+    static: bool = False,
+    prefix: str = "",
 ) -> Routine:
     """The routine with its operations fused and its memory planned.
 
     `layouts` says how the caller's arrays lie, by name, where that is not C order; `aligned` names those that begin
-    at 16 bytes. A `static` one keeps the arrays of its results, and takes indices as they are.
+    at 16 bytes. A `static` one keeps the arrays of its results, and takes indices as they are. Names of kernels begin
+    with the `prefix`.
     """
-    return _Device(routine, layouts, aligned, precision, static).made()
+    return _Device(routine, layouts, aligned, precision, static, prefix).made()
 
 
 @dataclass(slots=True)
@@ -70,9 +77,15 @@ class _Placed:
 
 class _Device:
     def __init__(
-        self, routine: Routine, layouts: Mapping[str, Layout], aligned: Sequence[str], precision: str, static: bool
+        self,
+        routine: Routine,
+        layouts: Mapping[str, Layout],
+        aligned: Collection[str],
+        precision: str,
+        static: bool,
+        prefix: str,
     ) -> None:
-        self._routine, self._precision, self._static = routine, precision, static
+        self._routine, self._precision, self._static, self._prefix = routine, precision, static, prefix
         self._flat = flat = DeviceFlattened(routine, layouts)
         flat.static = static
         self._kernels: list[Kernel] = []
@@ -188,12 +201,15 @@ class _Device:
 
     def _alone(self, statement: Statement) -> Statement:
         """A statement that is fused with no other."""
-        kernel = overlap_kernel(f"kernel_{len(self._kernels) + 1}", statement, self._flat)
+        kernel = overlap_kernel(self._name(), statement, self._flat)
         return _called(statement) if kernel is None else self._launch(kernel)
 
     def _launched(self, group: Group, stored: set[int], split: Split | None) -> Launch:
         aligned = {read.root for cell in group.cells.values() for read in (*cell.reads, cell.out)} - self._unaligned
-        return self._launch(kernel_of(f"kernel_{len(self._kernels) + 1}", group, stored, aligned, split))
+        return self._launch(kernel_of(self._name(), group, stored, aligned, split))
+
+    def _name(self) -> str:
+        return f"{self._prefix}kernel_{len(self._kernels) + 1}"
 
     def _launch(self, kernel: Kernel) -> Launch:
         self._kernels.append(kernel)
@@ -232,9 +248,10 @@ class _Device:
         helpers = list(self._routine.helpers)
         if self._kernels:
             half = HALF if "half" in launched else ""
-            names = "".join(f'{kernel.name} = KERNELS.get_function("{kernel.name}")\n' for kernel in self._kernels)
+            module = f"{self._prefix.upper()}KERNELS"
+            names = "".join(f'{kernel.name} = {module}.get_function("{kernel.name}")\n' for kernel in self._kernels)
             text = f"{half}{PRELUDE}\n{''.join(kernel.text + chr(10) for kernel in self._kernels)}"
-            helpers.append(f'\nKERNELS = np.RawModule(code=r"""{text}""", options=("--std=c++17",))\n{names}')
+            helpers.append(f'\n{module} = np.RawModule(code=r"""{text}""", options=("--std=c++17",))\n{names}')
         calls = any(isinstance(one.statement, Launch) for one in self._placed)
         if calls:
             compute = COMPUTE[self._precision]

@@ -13,6 +13,8 @@ from typing import Any
 
 from einback.plan.plan import Plan
 from einback.run.cuda.copying import Copies
+from einback.run.parts import ALIGNED
+from einback.run.report import SlicedPlan
 from einback.run.source import Text
 
 __all__ = ["DeviceMade", "Prepared", "Step"]
@@ -25,11 +27,11 @@ class DeviceMade:
     One that is `checked` too is for people: it takes its arrays by keyword, and refuses other shapes.
     """
 
-    plan: Plan
+    plan: Plan | SlicedPlan
     reads: tuple[str, ...]
     written: Callable[..., Text]
 
-    def described(self) -> Plan:
+    def described(self) -> Plan | SlicedPlan:
         """The plan with the formulas of the file."""
         formulas = self.written(False).formulas
         return self.plan.described(formulas) if formulas else self.plan
@@ -41,8 +43,8 @@ class Prepared:
     def __init__(self, cupy: Any, source: str, name: str) -> None:
         self.pool = cupy.cuda.MemoryPool()
         namespace: dict[str, Any] = {}
-        exec(compile(source, f"<einback {name}>", "exec"), namespace)
         with cupy.cuda.using_allocator(self.pool.malloc):
+            exec(compile(source, f"<einback {name}>", "exec"), namespace)
             prepare = namespace.get("prepare")
             self.function: Callable[..., Any] = prepare() if prepare is not None else namespace[name]
 
@@ -83,7 +85,7 @@ class Step:
                 self._check(arrays)
             given = [arrays[name] for name in self.made.reads]
             if self._replays and self._graph is None:  # what is recorded reads arrays in C order
-                given = [self._cupy.array(array, order="C") for array in given]
+                given = [one if _in_order(one) else self._cupy.array(one, order="C") for one in given]
             self._calls += 1
             if self._replays and self._calls > 1 and self._graph is None and not self.refused:
                 self._record(given)
@@ -120,6 +122,11 @@ class Step:
                 _mapped(outputs, self._outputs.append)
                 self._copy_in = Copies(cupy, [one.nbytes for one in inputs])
                 self._copy_out = Copies(cupy, [one.nbytes for one in self._outputs])
+
+
+def _in_order(array: Any) -> bool:
+    """Whether an array lies as new ones do: in C order, from an address on at which several entries are loaded."""
+    return bool(array.flags.c_contiguous and array.data.ptr % ALIGNED == 0)
 
 
 def _mapped(results: Any, change: Callable[[Any], Any]) -> Any:

@@ -52,7 +52,8 @@ def _kernels(program: Program, case: Case) -> str:
     plan = making.planned(program, case)
     if not making.is_fused(plan):
         return ""
-    made = making.device_made(program, case, plan, making.Lying.in_order(list(case.shapes)))
+    lying = making.Lying.in_order(list(case.shapes))
+    made, _ = import_module("einback.run.cuda.choosing").chosen(replace(program, graph=False), case, plan, lying)
     return str(made.written(True).source)
 
 
