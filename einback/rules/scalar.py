@@ -43,7 +43,9 @@ class Scalar:
     locally constant in it. `numpy` is a template in {0}, {1}, ..; `helper` is the text of a Python function
     that the template calls. `analytic` is a template that is right for complex arguments too, empty where f
     is not analytic. `parts` has an entry an argument where f is linear over the reals only; they take the place
-    of `derivatives` at complex numbers. `predicate` marks comparisons, whose NumPy spelling yields bools.
+    of `derivatives` at complex numbers. `complex_cuda` is the spelling for complex arguments, in the words of CuPy's
+    complex.cuh, empty where none is as good as CuPy's own call. `predicate` marks comparisons, whose NumPy spelling
+    yields bools.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Scalar:
     latex: str
     text: str = ""
     analytic: str = ""
+    complex_cuda: str = ""
     helper: str = ""
     predicate: bool = False
     parts: tuple[RealLinear, ...] = ()
@@ -67,6 +70,7 @@ def _call(name: str, d: Derivative, cuda: str = "", latex: str = "", numpy: str 
     """A function of one argument, spelled in NumPy as np.name unless said."""
     spelled = numpy or f"np.{name}({{0}})"
     more.setdefault("analytic", "" if more.get("parts") else spelled)
+    more.setdefault("complex_cuda", (cuda or f"{name}({{0}})") if name in _OF_COMPLEX_CUDA else "")
     return Scalar(
         name=name,
         derivatives=(d,),
@@ -75,6 +79,12 @@ def _call(name: str, d: Derivative, cuda: str = "", latex: str = "", numpy: str 
         latex=latex or rf"\operatorname{{{{{name}}}}}\left({{0}}\right)",
         **more,
     )
+
+
+_OF_COMPLEX_CUDA: Final = frozenset(
+    ["exp", "log", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh", "conj"]
+    + ["arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh"]
+)
 
 
 def _named(name: str, d: Derivative, **more: Any) -> Scalar:
@@ -166,8 +176,15 @@ _ROWS = (
         analytic="",
     ),
     # kinks, and the smooth functions that stand in for them
-    _call("abs", lambda x, y: apply("sign", x), cuda="fabs({0})", latex=r"\left|{0}\right|", parts=(ABS,)),
-    _call("sign", None, cuda="({0} != {0} ? {0} : ({0} > 0) - ({0} < 0))", parts=(SIGN,)),
+    _call(
+        "abs",
+        lambda x, y: apply("sign", x),
+        cuda="fabs({0})",
+        complex_cuda="abs({0})",
+        latex=r"\left|{0}\right|",
+        parts=(ABS,),
+    ),
+    _call("sign", None, cuda="({0} != {0} ? {0} : ({0} > 0) - ({0} < 0))", complex_cuda="sign_of({0})", parts=(SIGN,)),
     _call(
         "relu",
         lambda x, y: apply("greater", y, 0),
@@ -217,14 +234,29 @@ _ROWS = (
     ),
     # complex numbers and their parts
     _call("conj", LINEAR, latex=r"\overline{{{0}}}", parts=(CONJ,)),
-    _call("real", LINEAR, numpy="np.positive({0}.real)", latex=r"\operatorname{{Re}}\left({0}\right)", parts=(REAL,)),
-    _call("imag", None, numpy="np.positive({0}.imag)", latex=r"\operatorname{{Im}}\left({0}\right)", parts=(IMAG,)),
+    _call(
+        "real",
+        LINEAR,
+        numpy="np.positive({0}.real)",
+        complex_cuda="real_of({0})",
+        latex=r"\operatorname{{Re}}\left({0}\right)",
+        parts=(REAL,),
+    ),
+    _call(
+        "imag",
+        None,
+        numpy="np.positive({0}.imag)",
+        complex_cuda="imag_of({0})",
+        latex=r"\operatorname{{Im}}\left({0}\right)",
+        parts=(IMAG,),
+    ),
     Scalar(
         name="complex",
         derivatives=(None, None),
         numpy="complex_of({0}, {1})",
         helper=COMPLEX,
-        cuda="complex({0}, {1})",
+        cuda="",
+        complex_cuda="complex_of({0}, {1})",
         latex=r"\left({0} + \left({1}\right) \mathrm{{i}}\right)",
         parts=(REAL_PART, IMAGINARY_PART),
         domain=((-2.0, 2.0), (-2.0, 2.0)),
@@ -260,6 +292,7 @@ _ROWS = (
         derivatives=(None, LINEAR, LINEAR),
         numpy="np.where({0}, {1}, {2})",
         cuda="({0} ? {1} : {2})",
+        complex_cuda="({0} ? {1} : {2})",
         latex=r"\operatorname{{where}}\left({0}, {1}, {2}\right)",
         domain=((0.0, 1.0), (-2.0, 2.0), (-2.0, 2.0)),
     ),

@@ -36,7 +36,7 @@ def apply(emitter: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Val
         return cast(args[0], dtype)
     values = _arguments(fn, args, dtype)
     is_complex = any(value.dtype.kind == "c" for value in values)
-    if emitter.device and dtype.kind == "f" and not is_complex:
+    if emitter.device and (scalar.complex_cuda if is_complex or dtype.kind == "c" else dtype.kind == "f"):
         return _whole(emitter, fn, values, dtype)
     emitter.helper(scalar.helper)
     spelling = scalar.analytic if is_complex and scalar.analytic else scalar.numpy

@@ -116,7 +116,7 @@ def add_scattered(
     kept = [label for label in ids.labels if label in out]
     rest = [label for label in out if label != place and label not in kept]
     (value,) = conformed([term.value], target.dtype)
-    on_device = emitter.device and target.dtype.char in "fd"
+    on_device = emitter.device and target.dtype.char in "fdFD"
     if len(kept) == len(ids.labels) and not on_device:  # no entry is written twice
         order = [*kept, place, *rest]
         lead = laid(spread(target, out, order), range(len(order)))

@@ -27,6 +27,7 @@ from typing import Any, Final
 import numpy as np
 
 from einback.run.cuda.prelude import HALF
+from tests.run.cuda_complex import HOST_COMPLEX, INCLUDE
 from tests.run.cuda_header import HEADER, HOST_HALF, launcher
 from tests.run.cuda_memory import Memory, MemoryPointer, memory_at, memory_of
 from tests.run.cuda_scheduler import RUNTIME
@@ -103,7 +104,7 @@ class RawModule:
     def get_function(self, name: str) -> Kernel:
         """The kernel of a name; compiles the text if no one has yet, which may raise `CompileException`."""
         kernels = {found[2]: int(found[1] or 1024) for found in _KERNEL.finditer(self.code)}
-        text = self.code.replace(HALF, HOST_HALF)
+        text = self.code.replace(HALF, HOST_HALF).replace(INCLUDE, HOST_COMPLEX)
         library = _compiled(f'{HEADER}#line 1 "kernel.cu"\n{text}\n{"".join(map(launcher, kernels))}')
         if name not in kernels:
             raise RuntimeError(f"CUDA_ERROR_NOT_FOUND: named symbol not found: {name}")

@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from tests.run.cuda_complex import DEVICE_COMPLEX, INCLUDE
+
 __all__ = ["available", "compiled"]
 
 
@@ -34,7 +36,8 @@ def compiled(code: str, architecture: str) -> bytes:
     """The machine code of a text for an architecture, as sm_90. Raises `RuntimeError` with what the compiler says."""
     nvrtc = _library()
     program, size = ctypes.c_void_p(), ctypes.c_size_t()
-    nvrtc.nvrtcCreateProgram(ctypes.byref(program), code.encode(), b"kernels.cu", 0, None, None)
+    text = code.replace(INCLUDE, DEVICE_COMPLEX).encode()
+    nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, b"kernels.cu", 0, None, None)
     options = (ctypes.c_char_p * 3)(f"--gpu-architecture={architecture}".encode(), b"--std=c++17", b"-default-device")
     status = nvrtc.nvrtcCompileProgram(program, 2, options)
     nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))

@@ -142,6 +142,19 @@ def test_arrays_of_any_strides(cupy: Any, name: str, dtype: type) -> None:
     assert len(fn._device._made) == 3
 
 
+def test_complex_numbers(cupy: Any) -> None:
+    A, B = eb.tensor("A[m,n]", complex=True), eb.tensor("B[n,k]", complex=True)
+    value = eb.sum(eb.abs(eb.exp(1j * (A @ B))) ** 2)
+    rng = np.random.default_rng(0)
+    arrays = {name: 0.1 * (rng.normal(size=shape) + 1j * rng.normal(size=shape))
+              for name, shape in (("A", (300, 20)), ("B", (20, 40)))}  # fmt: skip
+    outputs = [value, *eb.grad(value, [A, B])]
+    whole = eb.compile(outputs)
+    needed = whole.plan({key: cupy.asarray(array) for key, array in arrays.items()}).peak_bytes
+    plan = held(cupy, (outputs, arrays), needed // 2, whole(arrays))
+    assert any(phase.slices > 1 for phase in plan.phases)
+
+
 def test_graphs_where_they_fit(cupy: Any) -> None:
     """A graph has arrays of its own for inputs and results; with less memory a step is launched anew, or in slices."""
     A, v = eb.tensors("A[n,n] v[n]")

@@ -38,7 +38,8 @@ _SPELLED = {
 }
 _OF_INTEGERS = {"np.add", "np.subtract", "np.multiply", "np.negative", "np.square", "np.where", "np.maximum"}
 _OF_INTEGERS |= {"np.minimum"}
-_KINDS = "?bhilqBHILQefd"
+_OF_COMPLEX = {"np.add", "np.subtract", "np.multiply", "np.divide", "np.negative", "np.square", "np.sqrt", "np.where"}
+_KINDS = "?bhilqBHILQefdFD"
 _OF_NUMBERS = {"+": add, "-": sub, "*": mul, "/": truediv}
 
 
@@ -143,6 +144,9 @@ def _cell_of(statement: Statement, arrays: Arrays) -> Cell | None:
         case Into(function, (operand, axis, dtype), view, words) if function in _REDUCTIONS:
             return _reduced(_REDUCTIONS[function], (operand,), axis, dtype, words, accessed(view, arrays), arrays)
         case Into("np.vecdot" | "np.vdot" as function, args, view):
+            if any(kind is not None and kind.dtype in (np.complex64, np.complex128) for kind in
+                   (kind_of(one, arrays.kinds) for one in args)):  # fmt: skip
+                return None  # which takes the conjugate of the first
             last = Literal(-1) if function == "np.vecdot" else None
             return _reduced("Sum", args, last, None, (), accessed(view, arrays), arrays)
         case Into("np.einsum", (Literal(str() as pattern), *args), view):
@@ -188,7 +192,7 @@ def _gathered(operand: Expr, ids: Expr, shared: tuple[int, ...], out: Access | N
 
 def _scattered(target: Access | None, ids: Access | None, values: Expr, shared: int, arrays: Arrays) -> Cell | None:
     """Rows added up where indices point: the array begins with the first `shared` axes of these."""
-    if target is None or ids is None or target.dtype.char not in "fd" or ids.dtype.kind not in "iu":
+    if target is None or ids is None or target.dtype.char not in "fdFD" or ids.dtype.kind not in "iu":
         return None
     lead, (step, *row) = target.layout.strides[:shared], target.layout.strides[shared:]
     rank = len(ids.layout.shape)
@@ -243,18 +247,20 @@ def _elementwise(function: str, args: Sequence[Expr], out: Access, arrays: Array
 
 def _loop(function: str, dtypes: Sequence[DType | type], out: DType) -> tuple[str, tuple[DType, ...], DType] | None:
     """How a function is spelled, the dtypes that it takes its arguments to, and that of its result."""
+    of_complex = [dtype for dtype in dtypes if not isinstance(dtype, type) and dtype.kind == "c"]
     if function == "copy":
         (source,) = dtypes
         taken = out if isinstance(source, type) else source
-        return "{0}", (taken,), taken
+        return ("{0}", (taken,), taken) if not of_complex or out.kind == "c" else None
     if function == "np.where":
+        if of_complex and out.kind != "c":
+            return None
         return _SPELLED[function], (np.dtype(np.bool_), out, out), out
+    name = function.partition(".")[2]
     if function.startswith("scalar."):
-        return TABLE[function.removeprefix("scalar.")].cuda, (out,) * len(dtypes), out
-    name = function.removeprefix("np.")
-    template = _SPELLED.get(function) or (TABLE[name].cuda if name in TABLE else None)
+        return _called(name, of_complex, len(dtypes), out)
     made = ufunc(function)
-    if template is None or made is None or made.nin != len(dtypes) or made.nout != 1:
+    if made is None or made.nin != len(dtypes) or made.nout != 1:
         return None
     try:
         resolved = made.resolve_dtypes((*dtypes, None))
@@ -263,10 +269,26 @@ def _loop(function: str, dtypes: Sequence[DType | type], out: DType) -> tuple[st
     loops, result = resolved[:-1], resolved[-1]
     if any(dtype.char not in _KINDS for dtype in (*loops, result)) or {dtype.kind for dtype in loops} == {"i", "u"}:
         return None  # C would compare integers without their signs
+    if any(dtype.kind == "c" for dtype in loops):
+        spelled = _SPELLED[function] if function in _OF_COMPLEX else TABLE[name].complex_cuda if name in TABLE else ""
+        return (spelled, loops, result) if spelled else None
+    template = _SPELLED.get(function) or (TABLE[name].cuda if name in TABLE else None)
     compares = result == np.bool_ and name in TABLE and TABLE[name].predicate
     computes = result.kind == "f" or compares or function == "np.logical_not"
     whole = result.kind in "iu" and function in _OF_INTEGERS
-    return (template, loops, result) if computes or whole else None
+    return (template, loops, result) if template and (computes or whole) else None
+
+
+def _called(
+    name: str, of_complex: Sequence[DType], count: int, out: DType
+) -> tuple[str, tuple[DType, ...], DType] | None:
+    """How a row of the scalar table is spelled, of which complex arguments, and which dtypes it takes."""
+    if not of_complex and out.kind != "c":
+        return TABLE[name].cuda, (out,) * count, out
+    parts = np.empty(0, out).real.dtype
+    taken = of_complex[0] if out.kind != "c" else parts if name == "complex" else out
+    template = TABLE[name].complex_cuda
+    return (template, (taken,) * count, out) if template else None
 
 
 def _reduced(
@@ -287,6 +309,8 @@ def _reduced(
     known = tuple(operand for operand in operands if isinstance(operand, Access))
     taken = dtype.dtype if isinstance(dtype, DTypeName) else out.dtype
     if len(known) < len(args) or taken != out.dtype or out.dtype == np.bool_:
+        return None
+    if taken.kind == "c" and reduction in ("Max", "Min"):
         return None
     axes = axis.value if isinstance(axis, Literal) and isinstance(axis.value, tuple) else None
     if isinstance(axis, Literal) and isinstance(axis.value, int):

@@ -6,7 +6,7 @@ between one and the next, and a batch of them at a constant distance. An operand
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -16,12 +16,13 @@ import numpy as np
 from einback.run.arrays import Arrays
 from einback.run.kinds import kind_of
 from einback.run.layout import Layout
-from einback.run.steps import Expr, Fill, Into, Kind, Launch, Ref, Statement
+from einback.run.steps import Expr, Fill, Into, Kind, Launch, Ref, Statement, Transposed
 from einback.run.walking import refs
 
 __all__ = ["GEMM", "gemms"]
 
-_DATA = ("eee", "eef", "fff", "ddd")  # dtypes of operands and results that cuBLAS takes here
+_DATA = ("eee", "eef", "fff", "ddd", "FFF", "DDD")  # dtypes of operands and results that cuBLAS takes here
+_AS_IT_IS, _TRANSPOSED, _ADJOINT = 0, 1, 2  # what cuBLAS does with an operand
 _MOST = 16  # calls for one product, beyond which its operands are copied
 
 GEMM = '''
@@ -77,17 +78,49 @@ class _Matrix:
     columns: int
     batch: tuple[int, ...]
 
-    def leading(self, rows: int, columns: int) -> tuple[bool, int] | None:
-        """Whether it is read transposed, and how far its rows, or columns, lie apart; None if cuBLAS cannot read it."""
-        if (self.rows == 1 or rows == 1) and (columns == 1 or self.columns >= max(1, rows)):
-            return False, self.columns if columns > 1 else max(1, rows)
+    def leading(self, rows: int, columns: int, conjugated: bool = False) -> tuple[int, int] | None:
+        """What cuBLAS is to do with it, and how far its rows, or columns, lie apart; None if cuBLAS cannot do that."""
+        if not conjugated and (self.rows == 1 or rows == 1) and (columns == 1 or self.columns >= max(1, rows)):
+            return _AS_IT_IS, self.columns if columns > 1 else max(1, rows)
         if (self.columns == 1 or columns == 1) and (rows == 1 or self.rows >= max(1, columns)):
-            return True, self.rows if rows > 1 else max(1, columns)
+            return _ADJOINT if conjugated else _TRANSPOSED, self.rows if rows > 1 else max(1, columns)
         return None
 
 
-def gemms(statement: Into, arrays: Arrays) -> list[Statement] | None:
-    """The statements of a product; None where it is none for cuBLAS."""
+def gemms(statement: Into, arrays: Arrays, conjugates: Mapping[int, Expr]) -> list[Statement] | None:
+    """The statements of a product; None where it is none for cuBLAS.
+
+    The arrays of some registers are `conjugates` of other arrays, which cuBLAS may read in their place.
+    """
+    found = _of_conjugates(statement, arrays, conjugates)
+    return _products(statement, arrays) if found is None else found
+
+
+def _of_conjugates(statement: Into, arrays: Arrays, conjugates: Mapping[int, Expr]) -> list[Statement] | None:
+    """The product with operands that cuBLAS conjugates; it does that to what it transposes too."""
+    a, b = (_conjugate(one, conjugates) for one in statement.args)
+    for first, second in ((a, b), (a, None), (None, b)):
+        operands = [new or old for new, old in zip((first, second), statement.args, strict=True)]
+        if first is not None or second is not None:
+            found = _calls(operands, statement.out, arrays, (first is not None, second is not None))
+            if found is not None:
+                return found
+    return None
+
+
+def _conjugate(expr: Expr, conjugates: Mapping[int, Expr]) -> Expr | None:
+    """The view whose conjugate a view is."""
+    match expr:
+        case Ref(register):
+            return conjugates.get(register)
+        case Transposed(operand, axes):
+            inner = _conjugate(operand, conjugates)
+            return None if inner is None else Transposed(inner, axes)
+        case _:
+            return None
+
+
+def _products(statement: Into, arrays: Arrays) -> list[Statement] | None:
     a, b = statement.args
     kinds = [kind_of(one, arrays.kinds) for one in (a, b, statement.out)]
     if "".join(getattr(kind.dtype, "char", " ") for kind in kinds if kind is not None) not in _DATA:
@@ -133,10 +166,13 @@ def _is_readable(operand: Expr, k: int, arrays: Arrays) -> bool:
     if len(layout.shape) == 1:
         return layout.strides[0] > 0 or layout.shape[0] == 1
     matrix = _Matrix(0, 0, layout.strides[-2], layout.strides[-1], ())
-    return matrix.leading(*layout.shape[-2:]) is not None and min(layout.strides) >= 0
+    rows, columns = layout.shape[-2:]
+    return matrix.leading(rows, columns) is not None and min(layout.strides) >= 0
 
 
-def _calls(operands: Sequence[Expr], out: Expr, arrays: Arrays) -> list[Statement] | None:
+def _calls(
+    operands: Sequence[Expr], out: Expr, arrays: Arrays, conjugated: tuple[bool, bool] = (False, False)
+) -> list[Statement] | None:
     a, b, c = (arrays.layout(one) for one in (*operands, out))
     if a is None or b is None or c is None:
         return None
@@ -168,7 +204,8 @@ def _calls(operands: Sequence[Expr], out: Expr, arrays: Arrays) -> list[Statemen
     else:
         first, second, m, n = one, two, rows, columns
         order, result = (0, 1), made
-    lead = first.leading(m, inner), second.leading(inner, n), result.leading(m, n)
+    one_is, two_is = (conjugated[k] for k in order)
+    lead = first.leading(m, inner, one_is), second.leading(inner, n, two_is), result.leading(m, n)
     if lead[0] is None or lead[1] is None or lead[2] is None or lead[2][0] or min(steps) < 0:
         return None
     if max(m, n, inner, count, lead[0][1], lead[1][1], lead[2][1]) >= 1 << 31:
@@ -185,7 +222,7 @@ def _calls(operands: Sequence[Expr], out: Expr, arrays: Arrays) -> list[Statemen
             for matrix, p, ld in zip((first, second, result), (*order, 2), lead, strict=True)
             if ld is not None
         ]
-        numbers = f"({int(lead[0][0])}, {int(lead[1][0])}, {m}, {n}, {inner}, {', '.join(parts)}, {count})"
+        numbers = f"({lead[0][0]}, {lead[1][0]}, {m}, {n}, {inner}, {', '.join(parts)}, {count})"
         args = (Ref(first.root), Ref(second.root))
         words = f'"{dtypes[0].char}{dtypes[1].char}", {numbers}'
         found.append(Launch("gemm", words, args, (Ref(result.root),), scale=(1.0, False)))

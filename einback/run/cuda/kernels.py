@@ -113,7 +113,7 @@ class _Text(Entries):
         first, second = (rest, whole) if columns else (whole, rest)
         block = "blockIdx.x" if parts == 1 else f"blockIdx.x / {parts}"
         self.lines += [
-            f"__shared__ double shared[{x * y}];",
+            f"__shared__ __align__(16) double shared[{x * y * self._doubles()}];",
             f"const int x = {first}, y = {second};",
             f"const {kind} row = {block} * ({kind}){x} + x;",
             f"const bool inside = row < {count};",
@@ -142,6 +142,11 @@ class _Text(Entries):
             ]
             self.lines.append("}")
         return -(-count // x) * parts, x * y
+
+    def _doubles(self) -> int:
+        """How much room the part of a reduction takes that a thread shares."""
+        held = [cell.held.itemsize for cell in self.group.cells.values() if cell.reduction]
+        return 2 if max(held, default=0) > 8 else 1
 
     def _goes_along(self, axes: Sequence[Axis], patterns: Sequence[Pattern]) -> int:
         """How many arrays lie along the last of some axes."""

@@ -33,9 +33,9 @@ class Lying:
 
 
 def is_fused(plan: Plan) -> bool:
-    """Whether kernels can compute what a plan does: real numbers, and no functions of matrices."""
+    """Whether kernels can compute what a plan does: no functions of matrices, and no objects."""
     whole = any(isinstance(node, Matrix) for node in postorder(plan.roots))
-    return not whole and all(dtype.kind in "biuf" for dtype in plan.dtypes.values())
+    return not whole and all(dtype.kind in "biufc" for dtype in plan.dtypes.values())
 
 
 def planned(program: Program, case: Case) -> Plan:

@@ -18,7 +18,7 @@ def overlap_kernel(name: str, statement: Statement, arrays: Arrays) -> Kernel | 
     match statement:
         case Run(Call("overlap_add", (target, parts, Literal(int() as offset), Literal(tuple() as steps)))):
             out, read = accessed(target, arrays), accessed(parts, arrays)
-            if out is None or read is None or out.dtype != read.dtype or out.dtype.kind != "f":
+            if out is None or read is None or out.dtype != read.dtype or out.dtype.kind not in "fc":
                 return None
             return _kernel(name, out, read, offset, steps)
         case _:

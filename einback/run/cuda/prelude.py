@@ -1,4 +1,4 @@
-"""What stands above the generated kernels, in CUDA C++ of their own: no header is included.
+"""What stands above the generated kernels, in CUDA C++ of their own; CuPy's complex numbers are the one header.
 
 A kernel is launched over blocks of one dimension. Its threads lie in a rectangle of X by Y: X outer indices, and for
 each of them Y threads that share the inner index, along which they reduce. Reductions add up in a fixed order, so that
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["HALF", "PRELUDE"]
+__all__ = ["COMPLEX", "HALF", "PRELUDE"]
 
 HALF: Final = """
 struct half {  // 16 bits, which are computed with as float
@@ -24,6 +24,33 @@ struct half {  // 16 bits, which are computed with as float
 };
 """
 
+COMPLEX: Final = """
+#include <cupy/complex.cuh>
+
+template <typename T> __device__ T real_of(complex<T> z) { return z.real(); }
+template <typename T> __device__ T imag_of(complex<T> z) { return z.imag(); }
+template <typename T> __device__ complex<T> complex_of(T x, T y) { return complex<T>(x, y); }
+template <typename T> __device__ complex<T> sign_of(complex<T> z) {
+    T x = z.real(), y = z.imag(), r = abs(z);
+    if (r == 0) return z;
+    if (r < T(1.0 / 0.0)) return complex<T>(x / r, y / r);
+    bool wide = fabs(x) == r, high = fabs(y) == r;  // infinite, or NaN
+    if (wide == high) return complex<T>(T(0.0 / 0.0), T(0.0 / 0.0));
+    return wide ? complex<T>(copysign(T(1), x), T(0)) : complex<T>(T(0), copysign(T(1), y));
+}
+
+template <typename T> __device__ complex<T> shuffled(complex<T> value, int step) {
+    return complex<T>(
+        __shfl_xor_sync(0xffffffffu, value.real(), step), __shfl_xor_sync(0xffffffffu, value.imag(), step)
+    );
+}
+
+template <typename T> __device__ void atomicAdd(complex<T> *place, complex<T> value) {
+    atomicAdd(reinterpret_cast<T *>(place), value.real());
+    atomicAdd(reinterpret_cast<T *>(place) + 1, value.imag());
+}
+"""
+
 PRELUDE: Final = """
 template <typename T, int N> struct alignas(sizeof(T) * N) Pack { T at[N]; };  // N entries, loaded at once
 
@@ -32,10 +59,14 @@ struct Prod { template <typename T> static __device__ T of(T a, T b) { return a 
 struct Max { template <typename T> static __device__ T of(T a, T b) { return a > b || a != a ? a : b; } };
 struct Min { template <typename T> static __device__ T of(T a, T b) { return a < b || a != a ? a : b; } };
 
+template <typename T> __device__ T shuffled(T value, int step) {
+    return (T)__shfl_xor_sync(0xffffffffu, +value, step);
+}
+
 // Over Y neighbouring threads, a power of two; all of them get the result.
 template <typename Op, int Y, typename T> __device__ T along_row(T value, T *shared) {
     for (int step = (Y < 32 ? Y : 32) / 2; step > 0; step /= 2)
-        value = Op::template of<T>(value, (T)__shfl_xor_sync(0xffffffffu, +value, step));
+        value = Op::template of<T>(value, shuffled(value, step));
     if (Y > 32) {
         __syncthreads();
         if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;

@@ -9,13 +9,14 @@ from math import prod
 from einback.rules.scalar import row
 from einback.run.cuda.accumulating import accumulated
 from einback.run.cuda.cells import Access, Cell
+from einback.run.cuda.conjugating import conjugates, unread_conjugates
 from einback.run.cuda.flattened import DeviceFlattened
 from einback.run.cuda.fusing import Part, fused
 from einback.run.cuda.gemm import GEMM, gemms
 from einback.run.cuda.groups import Group
 from einback.run.cuda.kernels import Kernel, Split, kernel_of, split_of
 from einback.run.cuda.overlaps import overlap_kernel
-from einback.run.cuda.prelude import HALF, PRELUDE
+from einback.run.cuda.prelude import COMPLEX, HALF, PRELUDE
 from einback.run.functional.dialects import CUPY
 from einback.run.kinds import REDUCTIONS, is_scalar_type, kind_of
 from einback.run.layout import Layout
@@ -91,6 +92,7 @@ class _Device:
         self._kernels: list[Kernel] = []
         self._handed: set[int] = set()  # arrays that are results
         self._placed: list[_Placed] = []
+        self._conjugates = conjugates([one for block in flat.blocks for one in block], flat, self._inlined)
         for number, block in enumerate(flat.blocks):
             for statement in block:
                 self._placed += [_Placed(one, number) for one in self._prepared(statement)]
@@ -100,6 +102,8 @@ class _Device:
 
     def made(self) -> Routine:
         flat = self._flat
+        unread = unread_conjugates([one.statement for one in self._placed], self._conjugates, flat)
+        self._placed = [one for place, one in enumerate(self._placed) if place not in unread]
         found = accumulated([one.statement for one in self._placed], flat, flat.handed)
         self._placed = [
             replace(one, statement=made) for one, made in zip(self._placed, found, strict=True) if made is not None
@@ -131,7 +135,11 @@ class _Device:
             case Into(function, args, out, keywords):
                 named = tuple((key, self._inlined(value)) for key, value in keywords)
                 made = Into(function, tuple(map(self._inlined, args)), self._inlined(out), named)
-                if function == "np.matmul" and (found := gemms(made, flat)) is not None and not _is_dot(made, flat):
+                if (
+                    function == "np.matmul"
+                    and (found := gemms(made, flat, self._conjugates)) is not None
+                    and not _is_dot(made, flat)
+                ):
                     return found
                 return self._unless_empty(made, out)
             case Run(Call("check_indices")) if self._static:
@@ -202,7 +210,7 @@ class _Device:
     def _alone(self, statement: Statement) -> Statement:
         """A statement that is fused with no other."""
         kernel = overlap_kernel(self._name(), statement, self._flat)
-        return _called(statement) if kernel is None else self._launch(kernel)
+        return _called(statement, self._flat) if kernel is None else self._launch(kernel)
 
     def _launched(self, group: Group, stored: set[int], split: Split | None) -> Launch:
         aligned = {read.root for cell in group.cells.values() for read in (*cell.reads, cell.out)} - self._unaligned
@@ -247,22 +255,26 @@ class _Device:
         launched = "".join(kernel.text for kernel in self._kernels)
         helpers = list(self._routine.helpers)
         if self._kernels:
-            half = HALF if "half" in launched else ""
+            types = (HALF if "half" in launched else "") + (COMPLEX if "complex<" in launched else "")
             module = f"{self._prefix.upper()}KERNELS"
             names = "".join(f'{kernel.name} = {module}.get_function("{kernel.name}")\n' for kernel in self._kernels)
-            text = f"{half}{PRELUDE}\n{''.join(kernel.text + chr(10) for kernel in self._kernels)}"
+            text = f"{types}{PRELUDE}\n{''.join(kernel.text + chr(10) for kernel in self._kernels)}"
             helpers.append(f'\n{module} = np.RawModule(code=r"""{text}""", options=("--std=c++17",))\n{names}')
         calls = any(isinstance(one.statement, Launch) for one in self._placed)
         if calls:
             compute = COMPUTE[self._precision]
-            kinds = f'"ee": (2, 2, 68, "f"), "ef": (2, 0, 68, "f"), "ff": (0, 0, {compute}, "f"), "dd": (1, 1, 70, "d")'
+            kinds = {"ee": (2, 2, 68, "f"), "ef": (2, 0, 68, "f"), "ff": (0, 0, compute, "f"), "dd": (1, 1, 70, "d"),
+                     "FF": (4, 4, compute, "F"), "DD": (5, 5, 70, "D")}  # fmt: skip
+            lines = "".join(
+                f'    "{kind}": ({a}, {b}, {sums}, "{scalar}"),\n' for kind, (a, b, sums, scalar) in kinds.items()
+            )
             words = "cuBLAS's types of operands, results and sums, and the dtype of its factors"
-            helpers.append(f"\n# {words}\nKINDS = {{{kinds}}}\n")
+            helpers.append(f"\n# {words}\nKINDS = {{\n{lines}}}\n")
             helpers.append(GEMM)
         return tuple(helpers)
 
 
-def _called(statement: Statement) -> Statement:
+def _called(statement: Statement, flat: DeviceFlattened) -> Statement:
     """A statement that no kernel computes, as CuPy spells it."""
     match statement:
         case Into("np.where", args, out):
@@ -282,7 +294,10 @@ def _called(statement: Statement) -> Statement:
             return Fill(out, Call("np.maximum", (made, *bounds)) if bounds else made)
         case Into(function, args, out) if function.startswith("scalar."):
             name = function.removeprefix("scalar.")
-            return Fill(out, Template(CUPY.functions.get(name, row(name).numpy), args))
+            kinds = [kind_of(one, flat.kinds) for one in (out, *args)]
+            is_complex = any(getattr(kind.dtype, "kind", "") == "c" for kind in kinds if kind is not None)
+            spelled = (is_complex and row(name).analytic) or CUPY.functions.get(name, row(name).numpy)
+            return Fill(out, Template(spelled, args))
         case _:
             return statement
 
@@ -296,5 +311,5 @@ def _gathering(shared: Sequence[int]) -> str:
 def _is_dot(statement: Into, flat: DeviceFlattened) -> bool:
     """Whether a product is of two vectors, a sum that a kernel takes."""
     kinds = [kind_of(one, flat.kinds) for one in statement.args]
-    real = all(kind is not None and getattr(kind.dtype, "kind", "") == "f" for kind in kinds)
-    return real and all(kind is not None and len(kind.shape) == 1 for kind in kinds)
+    floating = all(kind is not None and getattr(kind.dtype, "kind", "") in "fc" for kind in kinds)
+    return floating and all(kind is not None and len(kind.shape) == 1 for kind in kinds)

@@ -15,7 +15,7 @@ __all__ = ["address", "computed", "entry", "number", "start", "stored"]
 _STORED = {
     "?": "bool", "b": "signed char", "B": "unsigned char", "h": "short", "H": "unsigned short", "i": "int",
     "I": "unsigned int", "l": "long long", "L": "unsigned long long", "q": "long long", "Q": "unsigned long long",
-    "e": "half", "f": "float", "d": "double",
+    "e": "half", "f": "float", "d": "double", "F": "complex<float>", "D": "complex<double>",
 }  # fmt: skip
 
 
@@ -34,7 +34,11 @@ def number(value: float, dtype: DType) -> str:
 
     >>> number(2, np.dtype("f")), number(-0.5, np.dtype("d")), number(1, np.dtype("?"))
     ('2.0f', '(-0.5)', 'true')
+    >>> number(2, np.dtype("F"))
+    'complex<float>(2.0f)'
     """
+    if dtype.kind == "c":
+        return f"{computed(dtype)}({number(value, np.empty(0, dtype).real.dtype)})"
     if dtype.kind == "b":
         return "true" if value else "false"
     kind = computed(dtype)
