@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import einback as eb
-from tests.run.test_cuda_complex import FINITE, PARTS, ROWS, SPECIAL, row_program
+from tests.run.test_cuda_complex import FINITE, PARTS, ROWS, SPECIAL, row_program, scattered_and_windowed
 
 pytestmark = pytest.mark.gpu
 
@@ -59,10 +59,8 @@ def test_products_and_gradients(cupy: Any, dtype: type, graph: bool) -> None:
 
 
 def test_scatters_and_windows(cupy: Any) -> None:
-    E, t = eb.tensor("E[v,d]", complex=True), eb.tensor("t[k]", integer=True)
-    p = eb.program("y[i] = x[2*i + u] k[u]", x=eb.tensor("x[n]", complex=True), k=eb.tensor("k[m]", complex=True))
-    outputs = [eb.grad(eb.sum(eb.abs(E[t]) ** 2), E), eb.grad(eb.sum(eb.abs(p["y"]) ** 2), p["x"])]
-    arrays = {"E": drawn(7, 4), "t": RNG.integers(0, 7, 30), "x": drawn(21), "k": drawn(5)}
+    arrays = {"E": drawn(7, 4), "t": RNG.integers(0, 7, 30), "s": drawn(21), "k": drawn(5)}
+    outputs = scattered_and_windowed()
     step = eb.compile(outputs)
     found = step(**{key: cupy.asarray(array) for key, array in arrays.items()})
     for one, other in zip(found, step(**arrays), strict=True):

@@ -32,14 +32,27 @@ def available() -> bool:
     return _library() is not None
 
 
+@lru_cache(maxsize=1)
+def _headers() -> tuple[str, ...]:
+    """The folders of CuPy's headers, as it names them to the compiler; none where it is not installed."""
+    found = importlib.util.find_spec("cupy")
+    folders = list(found.submodule_search_locations or []) if found is not None else []
+    include = Path(folders[0] if folders else "") / "_core" / "include"
+    inside = sorted(path for path in (include / "cupy" / "_cccl").glob("*") if path.is_dir())
+    return tuple(map(str, (include, *inside))) if inside else ()
+
+
 def compiled(code: str, architecture: str) -> bytes:
-    """The machine code of a text for an architecture, as sm_90. Raises `RuntimeError` with what the compiler says."""
+    """The machine code of a text for an architecture, as sm_90. Raises `RuntimeError` with what the compiler says.
+
+    Complex numbers are those of CuPy's header where it is installed, else the tests' own.
+    """
     nvrtc = _library()
     program, size = ctypes.c_void_p(), ctypes.c_size_t()
-    text = code.replace(INCLUDE, DEVICE_COMPLEX).encode()
-    nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, b"kernels.cu", 0, None, None)
-    options = (ctypes.c_char_p * 3)(f"--gpu-architecture={architecture}".encode(), b"--std=c++17", b"-default-device")
-    status = nvrtc.nvrtcCompileProgram(program, 2, options)
+    text = code if _headers() else code.replace(INCLUDE, DEVICE_COMPLEX)
+    nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"kernels.cu", 0, None, None)
+    words = [f"--gpu-architecture={architecture}", "--std=c++17", *(f"-I{folder}" for folder in _headers())]
+    status = nvrtc.nvrtcCompileProgram(program, len(words), (ctypes.c_char_p * len(words))(*map(str.encode, words)))
     nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
     log = ctypes.create_string_buffer(size.value)
     nvrtc.nvrtcGetProgramLog(program, log)

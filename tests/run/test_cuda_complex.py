@@ -168,13 +168,24 @@ def test_rows_of_the_scalar_table(cupy: Any, name: str, dtype: type) -> None:
 @compiles
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
 def test_nvidia_compiles_every_row(architecture: str) -> None:
+    programs = [row_program(name) for name in ROWS]
+    outputs = [output for output, _ in programs] + [eb.sum(output) for output, _ in programs] + scattered_and_windowed()
+    shapes = {"a": (8,), "b": (8,), "x": (8,), "y": (8,), "E": (7, 4), "s": (500_001,), "k": (5,)}
     for dtype in (np.complex64, np.complex128):
-        for name in ROWS:
-            output, inputs = row_program(name)
-            arrays = {one.name: np.zeros(8, dtype if one.node.is_complex else np.empty(0, dtype).real.dtype)
-                      for one in inputs}  # fmt: skip
-            text = eb.compile([output, eb.sum(output)]).source(arrays, target="cupy", readable=False)
-            assert len(nvrtc.compiled(kernels_in(text), architecture)) > 1000
+        step = eb.compile(outputs)
+        arrays = {one.name: np.zeros(shapes[one.name], dtype if one.is_complex else np.empty(0, dtype).real.dtype)
+                  for one in step.inputs if one.name != "t"}  # fmt: skip
+        text = kernels_in(step.source(arrays | {"t": np.zeros(30, np.int64)}, target="cupy", readable=False))
+        assert "atomicAdd(&" in text
+        assert "along_row<Sum" in text
+        assert len(nvrtc.compiled(text, architecture)) > 10_000
+
+
+def scattered_and_windowed() -> list[Any]:
+    """Gradients that add entries where indices point, and where windows overlap."""
+    E, t = eb.tensor("E[v,d]", complex=True), eb.tensor("t[l]", integer=True)
+    p = eb.program("y[i] = s[2*i + u] k[u]", s=eb.tensor("s[m]", complex=True), k=eb.tensor("k[w]", complex=True))
+    return [eb.grad(eb.sum(eb.abs(E[t]) ** 2), E), p["y"], eb.grad(eb.sum(eb.abs(p["y"]) ** 2), p["s"])]
 
 
 def source_of(output: Any, **shapes: tuple[int, ...]) -> str:
@@ -217,32 +228,18 @@ def test_adjoints_of_changing_arrays(cupy: Any, dtype: type) -> None:
 
 
 @host
-def test_long_reductions_and_scatters(cupy: Any) -> None:
-    z, E = eb.tensor("z[n]", complex=True), eb.tensor("E[v,d]", complex=True)
-    t = eb.tensor("t[k]", integer=True)
+@pytest.mark.parametrize("dtype", [np.complex128, np.complex64])
+def test_reductions_scatters_and_windows(cupy: Any, dtype: type) -> None:
+    z = eb.tensor("z[n]", complex=True)
     rng = np.random.default_rng(1)
-    for dtype in (np.complex128, np.complex64):
-        arrays = {
-            "z": np.asarray(rng.normal(size=50_000) + 1j * rng.normal(size=50_000), dtype),
-            "E": np.asarray(rng.normal(size=(7, 4)) + 1j * rng.normal(size=(7, 4)), dtype),
-            "t": rng.integers(0, 7, 30),
-        }
-        outputs = [eb.sum(z * z), eb.sum(z * eb.conj(z)), eb.grad(eb.sum(eb.abs(E[t]) ** 2), E)]
-        step = eb.compile(outputs)
-        found = step(**{key: cupy.asarray(array) for key, array in arrays.items()})
-        for one, other in zip(found, step(**arrays), strict=True):
-            np.testing.assert_allclose(cupy.asnumpy(one), other, 1e-4 if dtype is np.complex64 else 1e-11, 1e-3)
-
-
-@host
-def test_windows_that_overlap(cupy: Any) -> None:
-    p = eb.program("y[i] = x[2*i + u] k[u]", x=eb.tensor("x[n]", complex=True), k=eb.tensor("k[m]", complex=True))
-    gradient = eb.grad(eb.sum(eb.abs(p["y"]) ** 2), p["x"])
-    rng = np.random.default_rng(2)
-    arrays = {name: rng.normal(size=n) + 1j * rng.normal(size=n) for name, n in (("x", 21), ("k", 5))}
-    step = eb.compile([p["y"], gradient])
-    for one, other in zip(step(**{k: cupy.asarray(v) for k, v in arrays.items()}), step(**arrays), strict=True):
-        np.testing.assert_allclose(cupy.asnumpy(one), other, 1e-12, 1e-12)
+    arrays = {name: np.asarray(rng.normal(size=shape) + 1j * rng.normal(size=shape), dtype)
+              for name, shape in (("z", 50_000), ("E", (7, 4)), ("s", 21), ("k", 5))}  # fmt: skip
+    arrays["t"] = rng.integers(0, 7, 30)
+    step = eb.compile([eb.sum(z * z), eb.sum(z * eb.conj(z)), *scattered_and_windowed()])
+    found = step(**{key: cupy.asarray(array) for key, array in arrays.items()})
+    tolerance = 1e-10 if dtype is np.complex128 else 1e-3
+    for one, other in zip(found, step(**arrays), strict=True):
+        np.testing.assert_allclose(cupy.asnumpy(one), other, tolerance, tolerance)
 
 
 @host
