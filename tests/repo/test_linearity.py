@@ -5,10 +5,7 @@ Calls are counted, not seconds, so that the result is the same on a busy machine
 
 from __future__ import annotations
 
-import cProfile
-import gc
 import importlib.util
-import pstats
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ import numpy as np
 import pytest
 
 import einback as eb
+from tests.calls import counted
 
 MOST = 2.3  # times the calls of half the program
 
@@ -88,18 +86,15 @@ def _calls(model: Callable[[int], Model], length: int) -> dict[str, int]:
     """Function calls of each stage."""
     counts: dict[str, int] = {}
 
-    def counted(stage: str, call: Callable[[], Any]) -> Any:
-        gc.collect()
-        profile = cProfile.Profile()
-        result = profile.runcall(call)
-        counts[stage] = pstats.Stats(profile).total_calls  # type: ignore[attr-defined]
+    def stage(name: str, call: Callable[[], Any]) -> Any:
+        result, counts[name] = counted(call)
         return result
 
-    loss, sources, arrays = counted("declare", lambda: model(length))
-    grads = counted("derive", lambda: eb.grad(loss, sources))
-    step = counted("simplify", lambda: eb.compile({"loss": loss, "grads": grads}))
-    counted("plan, lower, run", lambda: step(arrays))
-    counted("describe", step.source)
+    loss, sources, arrays = stage("declare", lambda: model(length))
+    grads = stage("derive", lambda: eb.grad(loss, sources))
+    step = stage("simplify", lambda: eb.compile({"loss": loss, "grads": grads}))
+    stage("plan, lower, run", lambda: step(arrays))
+    stage("describe", step.source)
     return counts
 
 
