@@ -23,7 +23,14 @@ from einback.ir.walk import inputs_of
 from einback.plan.binding import Sizes, bind, equalities_of, resolve, symbols_of
 from einback.plan.dtypes import DType
 from einback.plan.plan import Plan, spec
-from einback.run.device import DeviceFunctions, device_arrays, is_device_array, refuse_threads, run
+from einback.run.device import (
+    DeviceFunctions,
+    device_arrays,
+    is_device_array,
+    refuse_device_copies,
+    refuse_threads,
+    run,
+)
 from einback.run.facts import depends_on_entries, minds_complex
 from einback.run.gather import check_all
 from einback.run.guards import Array, checked_arrays, is_shape, refuse_copies, refuse_missing, sorted_out
@@ -238,6 +245,7 @@ class Compiled:
         tensors, sizes = self._sorted_out(values)
         refuse_missing(list(tensors), self._required)
         arrays = device_arrays(self._program.inputs, tensors, self._strictly)
+        refuse_device_copies(tensors, arrays, self._program.memory_limit)
         shapes = {name: array.shape for name, array in arrays.items()}
         dtypes = {name: array.dtype for name, array in arrays.items()}
         return arrays, lambda: self._bound(shapes, dtypes, sizes), sizes

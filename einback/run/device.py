@@ -2,8 +2,8 @@
 
 Arrays decide. All must be CuPy's, on one device; Python numbers go with them, and results are CuPy arrays, those
 without axes too. What is declared of entries, as that a matrix is symmetric, is checked on the host, to which such
-arrays are copied. Programs of real numbers run as kernels and products for cuBLAS, others as the text of
-`target="cupy"`.
+arrays are copied. Programs run as kernels and products for cuBLAS, those with functions of matrices or with Python's
+integers as the text of `target="cupy"`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from einback.run.report import SlicedPlan
 from einback.run.source import Text
 from einback.run.specialising import Program
 
-__all__ = ["DeviceFunctions", "device_arrays", "is_device_array", "refuse_threads", "run"]
+__all__ = ["DeviceFunctions", "device_arrays", "is_device_array", "refuse_device_copies", "refuse_threads", "run"]
 
 _PER_THREAD: Final = 2  # the number of the stream that each thread has of its own
 
@@ -74,11 +74,22 @@ def _checked(tensor: Input, array: Any, strictly: bool, cupy: Any) -> Any:
     if depends_on_entries(tensor):
         as_declared(tensor, cupy.asnumpy(array), strictly)
         return array
-    if any(step % array.dtype.itemsize for step in array.strides):
-        array = array.copy()  # a field of records: kernels step by whole entries
+    if any(place % array.dtype.itemsize for place in (array.data.ptr, *array.strides)):
+        array = array.copy()  # a field of records: kernels step by whole entries, from the place of one on
     empty = np.empty((0,) * array.ndim, array.dtype)  # only the dtype is looked at
     dtype = as_declared(tensor, empty, strictly).dtype
     return array if dtype == array.dtype else array.astype(dtype)
+
+
+def refuse_device_copies(values: Mapping[str, Any], arrays: Mapping[str, Any], limit: int | None) -> None:
+    """Refuse what would be copied as a whole, beyond a tenth of a limit of memory."""
+    for name, array in arrays.items():
+        if limit is not None and is_device_array(values[name]) and array is not values[name]:
+            if 10 * array.nbytes > limit:
+                raise ArrayError(
+                    f"{name} has to be copied, {array.nbytes:,} bytes that a memory_limit of {limit:,} has no room for",
+                    hint="pass an array of the declared kind whose entries lie at multiples of their size",
+                )
 
 
 class DeviceFunctions:
@@ -151,10 +162,7 @@ class DeviceFunctions:
         plan = making.planned(program, case)
         if not making.is_fused(plan):
             if program.memory_limit is not None:
-                raise CompileError(
-                    "memory_limit holds for kernels, and CuPy's own calls compute this program",
-                    hint="compile without memory_limit for the device",
-                )
+                raise making.unlimited()
             source = self._readable(case)
             read = set(inputs_of(program.roots))
             reads = tuple(tensor.name for tensor in program.inputs if tensor in read)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import re
 import unicodedata
 from collections.abc import Iterable
 
 from einback.errors import CompileError
 
-__all__ = ["Namer", "function_named", "identifier"]
+__all__ = ["Namer", "defined_in", "function_named", "identifier", "refuse_defined"]
 
+_DEFINED = re.compile(r"^(?:def |import )?(\w+)(?: =|\(|$)", re.MULTILINE)
+_IMPORTED = re.compile(r"^from \S+ import (.+)$", re.MULTILINE)
+_MODULES = ("cublas", "cupy", "numpy")
 RESERVED = frozenset(["np", "math", *dir(builtins), *keyword.kwlist, *keyword.softkwlist])
 
 
@@ -48,6 +52,20 @@ def function_named(wanted: str | None, usual: str) -> str:
             hint="use letters, digits and underscores, as in train_step",
         )
     return wanted
+
+
+def defined_in(text: str) -> list[str]:
+    """What the statements of a file define."""
+    names: list[str] = _DEFINED.findall(text)
+    return names + [name for line in _IMPORTED.findall(text) for name in line.split(", ")]
+
+
+def refuse_defined(function: str, texts: Iterable[str]) -> None:
+    """Refuse the name of a function that the rest of its file defines, or that it calls CuPy by."""
+    if function in _MODULES or any(function in defined_in(text) for text in texts):
+        raise CompileError(
+            f"function_name={function!r} is what the file calls something else", hint="choose another function_name"
+        )
 
 
 class Namer:

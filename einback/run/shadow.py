@@ -45,7 +45,10 @@ class Meter:
         for axis in reversed(range(len(shape)) if order is None else order):
             strides[axis] = step
             step *= max(1, shape[axis])
-        return Shadow(laid_at(dtype, shape, strides), _Buffer(self, prod(shape) * dtype.itemsize if shape else 0))
+        return Shadow(
+            laid_at(dtype, shape, strides),
+            _Buffer(self, prod(shape) * dtype.itemsize if shape or not self.objects else 0),
+        )
 
 
 class _Buffer:

@@ -7,7 +7,6 @@ for formulas are none of this folder's business.
 from __future__ import annotations
 
 import json
-import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from einback.errors import CompileError
 from einback.ir.nodes import Einsum, Node
 from einback.plan.dtypes import DType
 from einback.rules.scalar import TABLE
-from einback.run.names import Namer, identifier
+from einback.run.device_text import IN_ORDER, LIBRARIES, device_check, in_cupy
+from einback.run.names import Namer, defined_in, identifier, refuse_defined
 from einback.run.numpy_dialect import expression, statement
 from einback.run.steps import Assign, Block, Call, Ref, Routine, Sliced, Statement, Transposed
 from einback.run.views import base_of, is_view
@@ -31,7 +31,6 @@ Describe = Callable[[Node, str, Mapping[Node, str]], str]
 Structure = Any
 
 _WIDTH = 106  # of a line in the function, whose body is indented by 4
-_DEFINED = re.compile(r"^(?:def )?(\w+)(?: =|\()", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +97,8 @@ def write(
     helpers = [text.strip("\n") for text in routine.helpers]
     if routine.space:
         helpers.append((_DEVICE_WORKSPACE if device else _WORKSPACE).strip("\n"))
+    if device and checked and routine.parameters:
+        helpers.append(IN_ORDER.strip("\n"))
     signs = {"ctypes": "ctypes.CDLL", "math": "math.", "sys": "sys."}
     used = [module for module, sign in signs.items() if any(sign in text for text in helpers)]
     imports = [f"import {module}\n" for module in used]
@@ -106,11 +107,10 @@ def write(
     if routine.prepared:
         code = writer.prepared(code, prepare, ready=checked)
     docstring = f'"""{_escaped(writer.summary(title, structure, results))}"""'
-    library = (
-        "import cupy\nimport numpy\nfrom cupy_backends.cuda.libs import cublas" if device else "import numpy as np"
-    )
+    library = LIBRARIES if device else "import numpy as np"
+    refuse_defined(identifier(function), [*helpers, *([f"def {prepare}("] if routine.prepared else [])])
     source = "\n\n\n".join([f"{docstring}\n\n{''.join(imports)}{library}", *helpers, code]) + "\n"
-    return Text(re.sub(r"\bnp\.", "cupy.", source) if device else source, tuple(writer.formulas))
+    return Text(in_cupy(source) if device else source, tuple(writer.formulas))
 
 
 _WORKSPACE = '''
@@ -143,9 +143,9 @@ class _Writer:
         device: bool,
     ) -> None:
         self._device = device
-        helpers = [name for scalar in TABLE.values() for name in _DEFINED.findall(scalar.helper)]
-        helpers += [name for text in routine.helpers for name in _DEFINED.findall(text)]
-        defined = [name for text in routine.helpers for name in _DEFINED.findall(text)]
+        helpers = [name for scalar in TABLE.values() for name in defined_in(scalar.helper)]
+        helpers += [name for text in routine.helpers for name in defined_in(text)]
+        defined = [name for text in routine.helpers for name in defined_in(text)]
         modules = ["cublas", "cupy", "numpy"] if device else []
         self._namer = Namer(
             [
@@ -218,13 +218,18 @@ class _Writer:
 
     def check(self) -> list[str]:
         """Lines that refuse other shapes: lengths are written into the code as numbers."""
-        arrays = [p for p in self._routine.parameters if p.shape]
-        if not arrays:
+        parameters = self._routine.parameters
+        if self._device:
+            arrays = [(self._names[p.register], p.shape, p.dtype) for p in parameters]
+            return device_check(self._function, arrays, self._namer)
+        shaped = [p for p in parameters if p.shape]
+        if not shaped:
             return []
-        found = _filled("shapes = [", [f"{self._names[p.register]}.shape" for p in arrays], "]")
-        known = _filled("expected = [", [str(p.shape) for p in arrays], "]")
-        error = f'    raise ValueError(f"{self._function} was written for shapes {{expected}}, and got {{shapes}}")'
-        return [*found, *known, "if shapes != expected:", error, ""]
+        shapes, expected = self._namer.name("shapes"), self._namer.name("expected")
+        found = _filled(f"{shapes} = [", [f"{self._names[p.register]}.shape" for p in shaped], "]")
+        known = _filled(f"{expected} = [", [str(p.shape) for p in shaped], "]")
+        error = f'    raise ValueError(f"{self._function} was written for shapes {{{expected}}}, and got {{{shapes}}}")'
+        return [*found, *known, f"if {shapes} != {expected}:", error, ""]
 
     def body(self, described: bool) -> list[str]:
         lines: list[str] = []

@@ -246,7 +246,8 @@ class Routine:
     """A lowered program: straight-line blocks, and an expression for each result.
 
     `kinds` are the shapes and dtypes of registers, as far as they are known. Where its memory is planned, `prepared`
-    is what comes before the first call, working in a block of `space` bytes.
+    is what comes before the first call, working in a block of `space` bytes. On a device one that `allocates` calls
+    CuPy for arrays that no plan knows of.
     """
 
     parameters: tuple[Parameter, ...]
@@ -258,3 +259,4 @@ class Routine:
     may_warn: bool
     prepared: tuple[Statement, ...] = ()
     space: int = 0
+    allocates: bool = False

@@ -13,7 +13,7 @@ __all__ = ["DEVICE_COMPLEX", "HOST_COMPLEX", "INCLUDE"]
 INCLUDE: Final = "#include <cupy/complex.cuh>"
 
 _CLASS: Final = r"""
-template <typename T> struct complex {
+template <typename T> struct __align__(2 * sizeof(T)) complex {
     T x, y;
     __device__ complex() {}
     __device__ complex(const T &re) : x(re), y(0) {}
@@ -32,14 +32,10 @@ COMPLEX complex<T> operator-(const complex<T> &a, const complex<T> &b) { return 
 COMPLEX complex<T> operator*(const complex<T> &a, const complex<T> &b) {
     return complex<T>(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
 }
-COMPLEX complex<T> operator/(const complex<T> &a, const complex<T> &b) {
-    if (fabs(b.x) >= fabs(b.y)) {
-        if (b.x == 0 && b.y == 0) return complex<T>(a.x / fabs(b.x), a.y / fabs(b.x));
-        T ratio = b.y / b.x, scale = 1 / (b.x + b.y * ratio);
-        return complex<T>((a.x + a.y * ratio) * scale, (a.y - a.x * ratio) * scale);
-    }
-    T ratio = b.x / b.y, scale = 1 / (b.y + b.x * ratio);
-    return complex<T>((a.x * ratio + a.y) * scale, (a.y * ratio - a.x) * scale);
+COMPLEX complex<T> operator/(const complex<T> &a, const complex<T> &b) {  // scaled by 1 norm, as CuPy's
+    T s = 1 / (fabs(b.x) + fabs(b.y)), ax = a.x * s, ay = a.y * s, bx = b.x * s, by = b.y * s;
+    T r = 1 / (bx * bx + by * by);
+    return complex<T>((ax * bx + ay * by) * r, (ay * bx - ax * by) * r);
 }
 COMPLEX complex<T> operator-(const complex<T> &a) { return complex<T>(-a.x, -a.y); }
 COMPLEX complex<T> operator+(const complex<T> &a) { return a; }

@@ -254,3 +254,24 @@ def test_precision_of_products(cupy: Any) -> None:
         found = cupy.asnumpy(step(**{key: cupy.asarray(array) for key, array in arrays.items()}))
         errors.append(np.abs(found - exact).max())
     assert errors[0] < 1e-5 < errors[1] < 1e-2 < 10 * errors[2] < 1
+
+
+@host
+@pytest.mark.parametrize("dtype", [np.complex128, np.complex64])
+def test_divisions_at_any_numbers(cupy: Any, dtype: type) -> None:
+    """CuPy's operator scales by reciprocals, and would make NaN of infinite, tiny and very large divisors."""
+    tiny, huge = (1e-310, 1e308) if dtype is np.complex128 else (1e-40, 1e38)
+    numbers = [*SPECIAL, tiny, -tiny, huge]
+    grid = np.array([complex(x, y) for x in numbers for y in numbers], dtype)
+    a, b, x = eb.tensor("a[n]", complex=True), eb.tensor("b[n]", complex=True), eb.tensor("x[n]")
+    arrays = {"a": np.repeat(grid, len(grid)), "b": np.tile(grid, len(grid))}
+    arrays["x"] = arrays["b"].real.copy()
+    for output in (a / b, 1 / b, a / x, eb.sigmoid(b)):
+        step = eb.compile(output)
+        given = {one.name: arrays[one.name] for one in step.inputs}
+        with np.errstate(all="ignore"):
+            wanted = step(**given)
+        found = cupy.asnumpy(step(**{key: cupy.asarray(array) for key, array in given.items()}))
+        for part in ("real", "imag"):
+            one, other = getattr(found, part), getattr(wanted, part)
+            np.testing.assert_allclose(one, other, 1e-12 if dtype is np.complex128 else 1e-5, np.finfo(dtype).tiny)

@@ -198,5 +198,96 @@ def test_the_file_runs_by_itself(cupy: Any) -> None:
     for one, other in zip(leaves(found), leaves(expected), strict=True):
         np.testing.assert_array_equal(cupy.asnumpy(one), cupy.asnumpy(other))
     assert "np." not in source.replace("cupy.", "")
-    with pytest.raises(ValueError, match="step was written for shapes"):
+    with pytest.raises(ValueError, match=r"step was written for \[\(\(2000, 10\)"):
         namespace["step"](**{**given, "b": cupy.asarray(np.ones(3))})
+
+
+def test_numbers_twice_are_two_arrays(cupy: Any) -> None:
+    X, W, s = eb.tensor("X[n,d]"), eb.tensor("W[d,k]"), eb.tensor("s")
+    value = eb.sum(eb.tanh(X @ W))
+    arrays = {"X": np.ones((200, 8)), "W": np.ones((8, 30)), "s": np.array(2.0)}
+    given = {key: cupy.asarray(array) for key, array in arrays.items()}
+    outputs = [value, value, s, s, eb.max(X), eb.max(X), eb.tanh(X @ W)]
+    found = eb.compile(outputs, memory_limit=49_000)(given)
+    for k, one in enumerate(found):
+        assert not any(np.shares_memory(one, other) for other in (*found[:k], *given.values()))
+
+
+def test_what_is_copied_counts(cupy: Any) -> None:
+    Z, V = eb.tensor("Z[n,d]", complex=True), eb.tensor("V[d,k]", complex=True)
+    fn = eb.compile(eb.sum(eb.abs(eb.exp(0.1j * (Z @ V)))), memory_limit=60_000)
+    with pytest.raises(eb.EinbackError, match="Z has to be copied, 25,984 bytes that a memory_limit of 60,000 has no"):
+        fn(Z=cupy.asarray(np.ones((203, 8))), V=cupy.asarray(np.ones((8, 30)) + 0j))
+
+
+def test_what_cupy_allocates_is_refused(cupy: Any) -> None:
+    Z = eb.tensor("Z[n,d]", complex=True)
+    given = {"Z": cupy.asarray(np.ones((4000, 8)) + 0j)}
+    with pytest.raises(eb.CompileError, match="memory_limit holds for kernels"):
+        eb.compile(eb.logsumexp(Z, axis=0), memory_limit=10**9)(given)
+    assert not eb.compile(eb.logsumexp(Z, axis=0)).plan(given).exact
+    assert eb.compile(Z**1.3, memory_limit=10**7)(given).shape == (4000, 8)
+
+
+def test_graphs_of_arrays_in_other_orders(cupy: Any) -> None:
+    A, v = eb.tensors("A[n,n] v[n]")
+    outputs = [eb.tanh(A) @ eb.exp(A), A @ v]
+    arrays = {"A": cupy.asarray(np.asfortranarray(np.arange(4096.0).reshape(64, 64) / 4096)), "v": cupy.ones(64)}
+    limit = eb.compile(outputs, graph=True).plan(arrays).peak_bytes
+    fn, results = eb.compile(outputs, graph=True, memory_limit=limit), cupy.cuda.MemoryPool()
+    wanted = [cupy.asnumpy(one) for one in eb.compile(outputs)(arrays)]
+    for _ in range(4):
+        with cupy.cuda.using_allocator(results.malloc):
+            found = fn(arrays)
+        for one, other in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(cupy.asnumpy(one), other, 1e-12)
+        del found, one
+    (step,) = fn._device._made.values()
+    assert step._graph is not None
+    assert step.pool.total_bytes() + results.total_bytes() <= 1.02 * limit
+
+
+@pytest.mark.parametrize("limit", [None, 6_000])
+def test_files_take_arrays_as_their_kernels_read_them(cupy: Any, limit: int | None) -> None:
+    X, W = eb.tensors("X[n,d] W[d,k]")
+    rng = np.random.default_rng(0)
+    arrays = {"X": rng.normal(size=(60, 6)), "W": rng.normal(size=(6, 20))}
+    fn = eb.compile(eb.sum(eb.tanh(X @ W), axis=1), memory_limit=limit)
+    namespace: dict[str, Any] = {}
+    exec(fn.source(arrays, target="cupy", readable=False), namespace)
+    wanted, wide = fn(arrays) if limit is None else eb.compile(eb.sum(eb.tanh(X @ W), axis=1))(arrays), cupy.empty(361)
+    wide[1:] = cupy.asarray(arrays["X"]).ravel()
+    for one in (np.asfortranarray(arrays["X"]), arrays["X"], None):
+        given = wide[1:].reshape(60, 6) if one is None else cupy.asarray(one)
+        found = namespace["step"](X=given, W=cupy.asarray(arrays["W"]))
+        np.testing.assert_allclose(cupy.asnumpy(found), wanted, 1e-12)
+    with pytest.raises(ValueError, match=r"step was written for \[\(\(60, 6\), 'float64'\)"):
+        namespace["step"](X=cupy.asarray(arrays["X"].astype(np.float32)), W=cupy.asarray(arrays["W"]))
+
+
+@pytest.mark.parametrize("limit", [None, 6_000])
+def test_names_and_keys(cupy: Any, limit: int | None) -> None:
+    shapes, expected = eb.tensors("shapes[n,d] expected[d,k]")
+    outputs = {"np.mean": eb.sum(eb.tanh(shapes @ expected), axis=1), "a np.b": eb.sum(expected)}
+    arrays = {"shapes": np.ones((60, 6)), "expected": np.ones((6, 20))}
+    given = {key: cupy.asarray(array) for key, array in arrays.items()}
+    fn = eb.compile(outputs, memory_limit=limit)
+    wanted, found = eb.compile(outputs)(arrays), fn(given)
+    assert list(found) == list(outputs)
+    namespace: dict[str, Any] = {}
+    exec(fn.source(arrays, target="cupy", readable=False), namespace)
+    for results in (found, namespace["step"](**given)):
+        for key in outputs:
+            np.testing.assert_allclose(cupy.asnumpy(results[key]), wanted[key], 1e-12)
+    for name in ("gemm", "multiply", "cupy", "KINDS", *(("over", "body1") if limit else ("kernel_1",))):
+        with pytest.raises(eb.CompileError, match=f"function_name='{name}' is what the file calls something else"):
+            fn.source(arrays, target="cupy", readable=False, function_name=name)
+
+
+@pytest.mark.parametrize("shape", [(3, 0), (0, 4), (3, 4)])
+def test_empty_products_twice(cupy: Any, shape: tuple[int, int]) -> None:
+    A, B = eb.tensors("A[m,n] B[m,k]")
+    arrays = {"A": cupy.asarray(np.ones((shape[0], 2))), "B": cupy.asarray(np.ones(shape))}
+    one, other = eb.compile([A.T @ B, B.T @ A])(arrays)
+    assert one.shape == other.shape[::-1] == (2, shape[1])
+    np.testing.assert_array_equal(cupy.asnumpy(one), np.full((2, shape[1]), shape[0]))

@@ -38,7 +38,8 @@ _SPELLED = {
 }
 _OF_INTEGERS = {"np.add", "np.subtract", "np.multiply", "np.negative", "np.square", "np.where", "np.maximum"}
 _OF_INTEGERS |= {"np.minimum"}
-_OF_COMPLEX = {"np.add", "np.subtract", "np.multiply", "np.divide", "np.negative", "np.square", "np.sqrt", "np.where"}
+_OF_COMPLEX = {name: _SPELLED[name] for name in ("np.add", "np.subtract", "np.multiply", "np.negative", "np.square")}
+_OF_COMPLEX |= {"np.sqrt": _SPELLED["np.sqrt"], "np.divide": "divided({0}, {1})"}
 _KINDS = "?bhilqBHILQefdFD"
 _OF_NUMBERS = {"+": add, "-": sub, "*": mul, "/": truediv}
 
@@ -270,7 +271,7 @@ def _loop(function: str, dtypes: Sequence[DType | type], out: DType) -> tuple[st
     if any(dtype.char not in _KINDS for dtype in (*loops, result)) or {dtype.kind for dtype in loops} == {"i", "u"}:
         return None  # C would compare integers without their signs
     if any(dtype.kind == "c" for dtype in loops):
-        spelled = _SPELLED[function] if function in _OF_COMPLEX else TABLE[name].complex_cuda if name in TABLE else ""
+        spelled = _OF_COMPLEX.get(function) or (TABLE[name].complex_cuda if name in TABLE else "")
         return (spelled, loops, result) if spelled else None
     template = _SPELLED.get(function) or (TABLE[name].cuda if name in TABLE else None)
     compares = result == np.bool_ and name in TABLE and TABLE[name].predicate

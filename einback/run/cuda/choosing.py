@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from einback.plan.plan import Plan
-from einback.run.cuda.making import Lying, device_made
+from einback.run.cuda.making import Lying, device_made, unlimited
 from einback.run.cuda.running import DeviceMade
 from einback.run.cuda.slices import in_slices
 from einback.run.made import Case
@@ -23,9 +23,11 @@ def chosen(program: Program, case: Case, plan: Plan, lying: Lying) -> tuple[Devi
     limit = inf if program.memory_limit is None else program.memory_limit
     if program.graph:
         made = device_made(program, case, plan, Lying.in_order(list(case.shapes)), replays=True)
-        if made.plan.peak_bytes <= limit:
+        if limit == inf or (made.plan.peak_bytes <= limit and made.exact):
             return made, True
     made = device_made(program, case, plan, lying)
+    if limit < inf and not made.exact:
+        raise unlimited()
     if made.plan.peak_bytes <= limit:
         return made, False
     return in_slices(program, case, lying, int(limit)), False

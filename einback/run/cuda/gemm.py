@@ -92,6 +92,9 @@ def gemms(statement: Into, arrays: Arrays, conjugates: Mapping[int, Expr]) -> li
 
     The arrays of some registers are `conjugates` of other arrays, which cuBLAS may read in their place.
     """
+    kinds = [kind_of(one, arrays.kinds) for one in (*statement.args, statement.out)]
+    if "".join(getattr(kind.dtype, "char", " ") for kind in kinds if kind is not None) not in _DATA:
+        return None
     found = _of_conjugates(statement, arrays, conjugates)
     return _products(statement, arrays) if found is None else found
 
@@ -122,9 +125,6 @@ def _conjugate(expr: Expr, conjugates: Mapping[int, Expr]) -> Expr | None:
 
 def _products(statement: Into, arrays: Arrays) -> list[Statement] | None:
     a, b = statement.args
-    kinds = [kind_of(one, arrays.kinds) for one in (a, b, statement.out)]
-    if "".join(getattr(kind.dtype, "char", " ") for kind in kinds if kind is not None) not in _DATA:
-        return None
     made: list[Statement] = []
     layouts = [arrays.layout(one) for one in (a, b, statement.out)]
     if layouts[2] is None:
@@ -142,7 +142,7 @@ def _products(statement: Into, arrays: Arrays) -> list[Statement] | None:
     if found is None:
         operands = [_copied(one, arrays, made) for one in operands]
         found = _calls(operands, statement.out, arrays)
-    kind = kinds[2]
+    kind = kind_of(statement.out, arrays.kinds)
     if found is None and kind is not None:  # into an array of its own, and then where it belongs
         whole = arrays.register(Kind(kind.shape, kind.dtype))
         arrays.written[whole] = None

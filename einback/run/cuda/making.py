@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
+from einback.errors import CompileError
 from einback.ir.nodes import Matrix
 from einback.ir.walk import postorder
 from einback.plan.plan import Plan, make_plan
@@ -16,7 +17,7 @@ from einback.run.lower import lower
 from einback.run.made import Case
 from einback.run.specialising import Program, result_dtypes_of, writer
 
-__all__ = ["Lying", "device_made", "is_fused", "planned"]
+__all__ = ["Lying", "device_made", "is_fused", "planned", "unlimited"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,14 @@ class Lying:
     @staticmethod
     def in_order(names: Sequence[str]) -> Lying:
         return Lying({}, tuple(names))
+
+
+def unlimited() -> CompileError:
+    """What is said of a limit of memory for what CuPy computes with arrays of its own."""
+    return CompileError(
+        "memory_limit holds for kernels, and CuPy's own calls compute this program",
+        hint="compile without memory_limit for the device",
+    )
 
 
 def is_fused(plan: Plan) -> bool:
@@ -53,7 +62,7 @@ def device_made(program: Program, case: Case, plan: Plan, lying: Lying, *, repla
     wanted = result_dtypes_of(program, case.sizes, case.dtypes)
     lowered = lower(plan, program.inputs, case.dtypes, wanted, device=True)
     routine = device_routine(lowered, lying.layouts, lying.aligned, program.precision, static=replays)
-    plan = replace(plan, space=routine.space, exact=True)
+    plan = replace(plan, space=routine.space, exact=not routine.allocates)
     if replays:
         inputs = sum(prod(p.shape) * p.dtype.itemsize for p in routine.parameters)
         plan = replace(plan, space=plan.peak_bytes + inputs)

@@ -39,6 +39,17 @@ template <typename T> __device__ complex<T> sign_of(complex<T> z) {
     return wide ? complex<T>(copysign(T(1), x), T(0)) : complex<T>(T(0), copysign(T(1), y));
 }
 
+template <typename T> __device__ complex<T> divided(complex<T> a, complex<T> b) {  // as NumPy does, after Smith (1962)
+    T x = b.real(), y = b.imag();
+    if (fabs(x) >= fabs(y)) {
+        if (x == 0 && y == 0) return complex<T>(a.real() / fabs(x), a.imag() / fabs(x));
+        T ratio = y / x, scale = 1 / (x + y * ratio);
+        return complex<T>((a.real() + a.imag() * ratio) * scale, (a.imag() - a.real() * ratio) * scale);
+    }
+    T ratio = x / y, scale = 1 / (y + x * ratio);
+    return complex<T>((a.real() * ratio + a.imag()) * scale, (a.imag() * ratio - a.real()) * scale);
+}
+
 template <typename T> __device__ complex<T> shuffled(complex<T> value, int step) {
     return complex<T>(
         __shfl_xor_sync(0xffffffffu, value.real(), step), __shfl_xor_sync(0xffffffffu, value.imag(), step)

@@ -18,7 +18,7 @@ from einback.run.cuda.kernels import Kernel, Split, kernel_of, split_of
 from einback.run.cuda.overlaps import overlap_kernel
 from einback.run.cuda.prelude import COMPLEX, HALF, PRELUDE
 from einback.run.functional.dialects import CUPY
-from einback.run.kinds import REDUCTIONS, is_scalar_type, kind_of
+from einback.run.kinds import REDUCTIONS, is_scalar_type, kind_of, ufunc
 from einback.run.layout import Layout
 from einback.run.specialising import PRECISIONS
 from einback.run.steps import (
@@ -90,6 +90,7 @@ class _Device:
         self._flat = flat = DeviceFlattened(routine, layouts)
         flat.static = static
         self._kernels: list[Kernel] = []
+        self._allocates = False
         self._handed: set[int] = set()  # arrays that are results
         self._placed: list[_Placed] = []
         self._conjugates = conjugates([one for block in flat.blocks for one in block], flat, self._inlined)
@@ -115,7 +116,7 @@ class _Device:
             latest = max(latest, *(self._placed[place].block for place in part.places))
             blocks[latest] += self._statements(part)
         flat.blocks = [tuple(statements) for statements in blocks]
-        given = replace(self._routine, helpers=self._helpers(), may_warn=False)
+        given = replace(self._routine, helpers=self._helpers(), may_warn=False, allocates=self._allocates)
         return settled(given, flat)
 
     # statements
@@ -191,7 +192,8 @@ class _Device:
         register = flat.register(kind)
         flat.written[register] = None
         block = len(flat.blocks) - 1
-        self._placed.append(_Placed(Fill(Ref(register), view), block))
+        filled = self._unless_empty(Fill(Ref(register), view), Ref(register))
+        self._placed += [_Placed(one, block) for one in filled]
         return Ref(register)
 
     def _is_own(self, register: int) -> bool:
@@ -210,7 +212,11 @@ class _Device:
     def _alone(self, statement: Statement) -> Statement:
         """A statement that is fused with no other."""
         kernel = overlap_kernel(self._name(), statement, self._flat)
-        return _called(statement, self._flat) if kernel is None else self._launch(kernel)
+        if kernel is not None:
+            return self._launch(kernel)
+        made = _called(statement, self._flat)
+        self._allocates |= _allocates(made)
+        return made
 
     def _launched(self, group: Group, stored: set[int], split: Split | None) -> Launch:
         aligned = {read.root for cell in group.cells.values() for read in (*cell.reads, cell.out)} - self._unaligned
@@ -284,7 +290,7 @@ def _called(statement: Statement, flat: DeviceFlattened) -> Statement:
         case Into("np.arange", (), out):
             return Fill(out, Template("np.arange({0}.size)", (out,)))
         case Into("np.vecdot", args, out):
-            return Fill(out, Template("({0} * {1}).sum(-1)", args))
+            return Fill(out, Template("({0}.conj() * {1}).sum(-1)", args))
         case Into("np.einsum" | "np.vdot" as function, args, out):
             return Fill(out, Call(function, args))
         case Into(function, (operand, axis, dtype), out, keywords) if function in _METHODS:
@@ -300,6 +306,19 @@ def _called(statement: Statement, flat: DeviceFlattened) -> Statement:
             return Fill(out, Template(spelled, args))
         case _:
             return statement
+
+
+def _allocates(statement: Statement) -> bool:
+    """Whether CuPy makes arrays of its own for a statement: all but functions that write entry by entry, and copies."""
+    match statement:
+        case Launch() | Free() | Run(Call("check_indices")):
+            return False
+        case Into(function):
+            return ufunc(function) is None or function == "np.matmul"
+        case Fill(_, value) | Assign(_, value):
+            return not is_view(value)
+        case _:
+            return True
 
 
 def _gathering(shared: Sequence[int]) -> str:

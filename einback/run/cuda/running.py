@@ -31,6 +31,11 @@ class DeviceMade:
     reads: tuple[str, ...]
     written: Callable[..., Text]
 
+    @property
+    def exact(self) -> bool:
+        """Whether the plan knows of all that is allocated."""
+        return isinstance(self.plan, SlicedPlan) or self.plan.exact
+
     def described(self) -> Plan | SlicedPlan:
         """The plan with the formulas of the file."""
         formulas = self.written(False).formulas
@@ -84,16 +89,18 @@ class Step:
             if self._check is not None:
                 self._check(arrays)
             given = [arrays[name] for name in self.made.reads]
-            if self._replays and self._graph is None:  # what is recorded reads arrays in C order
-                given = [one if _in_order(one) else self._cupy.array(one, order="C") for one in given]
             self._calls += 1
             if self._replays and self._calls > 1 and self._graph is None and not self.refused:
                 self._record(given)
             if self._graph is None:
+                if self._replays and not all(map(_in_order, given)):
+                    given = self._own(given)
                 found = self._prepared.function(*given)
                 return _mapped(found, lambda one: one.copy()) if self._replays else found
-            if not all(array.flags.c_contiguous for array in given):
-                given = [self._cupy.ascontiguousarray(array) for array in given]
+            for k, array in enumerate(given):
+                if not array.flags.c_contiguous:
+                    self._inputs[k][...] = array
+                    given[k] = self._inputs[k]
             self._copy_in(given, self._inputs)
             self._graph.launch(self._cupy.cuda.get_current_stream())
             results = [self._cupy.empty(one.shape, one.dtype) for one in self._outputs]
@@ -101,11 +108,20 @@ class Step:
             found = iter(results)
             return _mapped(self._structure, lambda _: next(found))
 
+    def _own(self, given: Sequence[Any]) -> list[Any]:
+        """The step's own arrays, with the entries of those that are given: a graph reads arrays in C order."""
+        for mine, array in zip(self._inputs, given, strict=False):
+            mine[...] = array
+        if not self._inputs:
+            with self._cupy.cuda.using_allocator(self.pool.malloc):
+                self._inputs = [self._cupy.array(array, order="C") for array in given]
+        return self._inputs
+
     def _record(self, given: Sequence[Any]) -> None:
         """Record the launches of the step on arrays of its own."""
         cupy = self._cupy
         with cupy.cuda.using_allocator(self.pool.malloc):
-            inputs = [cupy.array(array, order="C") for array in given]
+            inputs = self._own(given)
             cupy.cuda.get_current_stream().synchronize()  # what is copied and compiled is there
             with cupy.cuda.Stream(non_blocking=True) as stream:
                 stream.begin_capture()
@@ -118,7 +134,7 @@ class Step:
                 except Exception as reason:
                     self.refused = self.refused or f"{type(reason).__name__}: {reason}"
             if not self.refused:
-                self._inputs, self._structure, self._outputs, self._graph = inputs, outputs, [], graph
+                self._structure, self._outputs, self._graph = outputs, [], graph
                 _mapped(outputs, self._outputs.append)
                 self._copy_in = Copies(cupy, [one.nbytes for one in inputs])
                 self._copy_out = Copies(cupy, [one.nbytes for one in self._outputs])

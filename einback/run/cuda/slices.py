@@ -7,20 +7,21 @@ make nothing but their results.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import ClassVar
 
-from einback.run.cuda.making import Lying
+from einback.run.cuda.making import Lying, unlimited
 from einback.run.cuda.routine import device_routine
 from einback.run.cuda.running import DeviceMade
+from einback.run.device_text import IN_ORDER, LIBRARIES, device_check, in_cupy
 from einback.run.fitting import fitted
 from einback.run.layout import Layout
 from einback.run.limited import aimed
 from einback.run.lower import lower
 from einback.run.made import Case, Wording
-from einback.run.names import identifier
+from einback.run.names import identifier, refuse_defined
 from einback.run.over_slices import OVER
 from einback.run.parts import Array, Part, Parts, Work
 from einback.run.report import reported
@@ -82,6 +83,8 @@ class DeviceParts(Parts):
         layouts = {name: layout for name, array in work.reads.items() if (layout := _layout(array)) is not None}
         aligned = {name for name, array in work.reads.items() if array.aligned}
         routine = device_routine(lowered, layouts, aligned, self.precision, prefix=f"{function}_")
+        if routine.allocates:
+            raise unlimited()
         exact = replace(work, plan=replace(work.plan, space=routine.space, exact=True))
         part = replace(self._part(exact, routine, function, device=True), space=routine.space)
         return replace(part, text=_stub(part, function)) if self.stubs else part
@@ -110,21 +113,28 @@ class DeviceWriter(DriverWriter):
 
     needs: ClassVar = "CuPy, and CUDA's compiler of kernels"
     reserved: ClassVar = ("cublas", "cupy", "numpy")
+    numbers_are_arrays: ClassVar = True
 
     def _prepare(self, function: str, part: Part) -> None:
         if part.prepare:
             self._ready[f"{function} = {part.prepare}()"] = None
+
+    def _check(self, reads: Sequence[str]) -> list[str]:
+        self._functions[IN_ORDER.strip("\n")] = None
+        arrays = [(self._names[name], self._inputs[name].shape, self._inputs[name].dtype) for name in reads]
+        return device_check(self._function, arrays, self._namer)
 
     def _file(self, docstring: str, step: str) -> str:
         space = max((part.space for parts in self._made for part in parts), default=0)
         functions = [text for text in self._functions if not text.startswith("def workspace(")]
         signs = {"ctypes": "ctypes.CDLL", "math": "math.", "sys": "sys."}
         modules = [f"import {name}" for name, sign in signs.items() if any(sign in text for text in functions)]
-        top = [docstring, "", *modules, "import cupy", "import numpy", "from cupy_backends.cuda.libs import cublas"]
+        top = [docstring, "", *modules, LIBRARIES]
         shared = [_WORKSPACE.format(space=space).strip("\n")] if space else []
         ready = ["\n".join(self._ready)] if self._ready else []
-        run = re.sub(r"\bnp\.", "cupy.", step)
-        return "\n\n\n".join(["\n".join(top), *shared, *functions, *ready, OVER.strip("\n"), run]) + "\n"
+        parts = [*shared, *functions, *ready, OVER.strip("\n")]
+        refuse_defined(self._function, parts)
+        return "\n\n\n".join(["\n".join(top), *parts, in_cupy(step)]) + "\n"
 
 
 _WORKSPACE = '''
