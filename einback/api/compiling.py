@@ -17,12 +17,12 @@ __all__ = ["Function", "StructuredFunction", "compile", "evaluate"]
 @overload
 def compile(
     outputs: Any, memory_limit: int | None = ..., threads: int | None = ..., structured: Literal[False] = ..., *,
-    precision: str = ..., graph: bool = ...
+    precision: str = ..., graph: bool = ..., cutensor: bool = ...
 ) -> Function: ...  # fmt: skip
 @overload
 def compile(
     outputs: Any, memory_limit: int | None = ..., threads: int | None = ..., *, structured: Literal[True],
-    precision: str = ..., graph: bool = ...
+    precision: str = ..., graph: bool = ..., cutensor: bool = ...
 ) -> StructuredFunction: ...  # fmt: skip
 def compile(
     outputs: Any,
@@ -32,6 +32,7 @@ def compile(
     *,
     precision: str = "float32",
     graph: bool = False,
+    cutensor: bool = False,
 ) -> Function:
     """Compile tensors into a function of arrays.
 
@@ -46,7 +47,8 @@ def compile(
 
     On CuPy arrays, `precision` says how a device multiplies matrices of 32-bit floats: as "float32", or faster and
     rounded to "tf32", "bfloat16" or "float16", with sums in 32 bits. With `graph=True` it records what it launches in
-    a CUDA graph, and replays that. Neither changes what is done with NumPy arrays.
+    a CUDA graph, and replays that. With `cutensor=True` contractions whose operands would have to be copied for cuBLAS
+    are cuTENSOR's, unless there is a `memory_limit`. None of them changes what is done with NumPy arrays.
 
     With `structured=True` each result is a `Structured`: its factors, from which deltas are left out.
 
@@ -77,13 +79,17 @@ def compile(
     if precision not in PRECISIONS:
         hint = did_you_mean(str(precision), PRECISIONS) or f"precisions: {', '.join(PRECISIONS)}"
         raise CompileError(f"{precision!r} is no precision of matrix products", hint=hint)
-    if not isinstance(graph, bool):
-        raise CompileError(f"graph={graph!r} is neither True nor False")
-    if structured and (graph or precision != "float32"):
-        raise CompileError("graph and precision are not supported for structured results", hint="leave them out")
+    for name, chosen in (("graph", graph), ("cutensor", cutensor)):
+        if not isinstance(chosen, bool):
+            raise CompileError(f"{name}={chosen!r} is neither True nor False")
+    if structured and (graph or cutensor or precision != "float32"):
+        what = "graph, precision and cutensor are not supported for structured results"
+        raise CompileError(what, hint="leave them out")
     if structured:
         return StructuredFunction(outputs)
-    return Function(outputs, memory_limit=memory_limit, threads=threads, precision=precision, graph=graph)
+    return Function(
+        outputs, memory_limit=memory_limit, threads=threads, precision=precision, graph=graph, cutensor=cutensor
+    )
 
 
 def evaluate(outputs: Any, /, **arrays: Any) -> Any:

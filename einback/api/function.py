@@ -39,10 +39,11 @@ class Function(Compiled):
         threads: int | None = None,
         precision: str = "float32",
         graph: bool = False,
+        cutensor: bool = False,
     ) -> None:
         self.outputs = outputs
         self._options: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads}
-        self._options |= {"precision": precision, "graph": graph}
+        self._options |= {"precision": precision, "graph": graph, "cutensor": cutensor}
         wanted = flatten(outputs, "what is compiled")
         known = gather(tensor.scope for tensor in wanted)
         roots = normalise([tensor.node for tensor in wanted])

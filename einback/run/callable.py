@@ -77,6 +77,7 @@ class Compiled:
         threads: int | None = None,
         precision: str = "float32",
         graph: bool = False,
+        cutensor: bool = False,
     ) -> None:
         if sorted(leaves(structure)) != list(range(len(roots))):
             raise CompileError(f"a structure of results {leaves(structure)} for {len(roots)} nodes")
@@ -97,6 +98,7 @@ class Compiled:
             threads=threads,
             precision=precision,
             graph=graph,
+            cutensor=cutensor,
         )
         self._strictly = strictly or minds_complex([*inputs, *self._program.declared])
         self._symbols = {name for size in symbols_of([*inputs, *roots, *forward]) for name in symbols_in(size)}

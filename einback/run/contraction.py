@@ -62,6 +62,8 @@ def contract(emitter: Emitter, terms: tuple[Term, Term], out: Labels, *, lengths
     )
     rows = a.in_order([label for label in a.labels if label not in shared])
     columns = b.in_order([label for label in b.labels if label not in shared])
+    if emitter.cutensor and (whole := _whole(emitter, a, b, out, lengths, dtype, (rows, columns, summed, batch))):
+        return whole
     if not batch and (outer := _outer(a, b, rows, columns, summed, lengths)) is not None:
         alone = [outer, *out]
         products = contract(emitter, (a, b), alone, lengths=lengths, dtype=dtype)
@@ -82,6 +84,35 @@ def contract(emitter: Emitter, terms: tuple[Term, Term], out: Labels, *, lengths
     made = array(expr, shape, dtype, row_major=len(batch) < 2 or _batch_in_order(a, b, batch))
     made = emitter.settled(made) if halves else made  # a product of halves is one of their sums
     return spread(made, natural, out)
+
+
+def _whole(
+    emitter: Emitter, a: Term, b: Term, out: Labels, lengths: Sequence[int], dtype: DType, groups: Sequence[Labels]
+) -> Value | None:
+    """The contraction as cuTENSOR takes it, where fusing the axes of a group would copy an operand."""
+    rows, columns, summed, batch = groups
+    natural = [label for label in out if label in a.labels or label in b.labels]
+    order = _shared_order(a, b, summed, rows, columns)
+    free = fuses_freely(a, rows, order, batch) and fuses_freely(b, order, columns, batch)
+    plain = all(term.value.dtype == dtype and not term.value.overlaps for term in (a, b)) and dtype.char in "fdFD"
+    if free or not plain or not natural or 0 in (lengths[label] for label in (*natural, *summed)):
+        return None
+    letters = dict(zip((*natural, *summed), ascii_letters, strict=False))
+    words = ("".join(letters[label] for label in group) for group in (a.labels, b.labels, natural))
+    left, right = (laid(term.value, range(len(term.labels))) for term in (a, b))
+    emitter.helper(_CONTRACTED)
+    expr = Call("contracted", (Literal("{},{}->{}".format(*words)), left, right))
+    shape = [lengths[label] for label in natural]
+    return spread(emitter.settled(array(expr, shape, dtype, row_major=True)), natural, out)
+
+
+_CONTRACTED = '''
+def contracted(pattern, left, right, out):
+    """The einsum of two arrays, by cuTENSOR."""
+    operands, _, kept = pattern.partition("->")
+    first, _, second = operands.partition(",")
+    cutensor.contraction(1, left, first, right, second, 0, out, kept)
+'''
 
 
 def _in_slices(

@@ -173,7 +173,13 @@ class DeviceFunctions:
             tuple(name for name, x in arrays.items() if _lies(x)[1]),
         )
         made, replays = import_module("einback.run.cuda.choosing").chosen(program, case, plan, lying)
-        prepared = running.Prepared(cupy, made.written(False, False).source, name)
+        try:
+            prepared = running.Prepared(cupy, made.written(False, False).source, name)
+        except ImportError as reason:  # of what CuPy itself does not need
+            if not program.cutensor:
+                raise
+            remedy = "pip install cutensor-cu12, or cutensor-cu13, or leave cutensor out"
+            raise CompileError(f"cutensor=True, and cuTENSOR does not load: {reason}", hint=remedy) from reason
         return running.Step(cupy, made, prepared, self._check(cupy, case), replays)
 
     def _check(self, cupy: Any, case: Case) -> Callable[[Mapping[str, Any]], None] | None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 import tokenize
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from einback.plan.dtypes import DType
 from einback.run.names import Namer
 
-__all__ = ["IN_ORDER", "LIBRARIES", "device_check", "in_cupy"]
+__all__ = ["IN_ORDER", "device_check", "in_cupy", "libraries"]
 
-LIBRARIES: Final = "import cupy\nimport numpy\nfrom cupy_backends.cuda.libs import cublas"
+
+def libraries(helpers: Iterable[str]) -> str:
+    """The lines that import what a file needs."""
+    used = any("cutensor." in text for text in helpers)
+    lines = ["import cupy", "import numpy", "from cupy_backends.cuda.libs import cublas"]
+    return "\n".join([*lines, *(["from cupyx import cutensor"] if used else [])])
 
 
 IN_ORDER: Final = """

@@ -48,11 +48,12 @@ _IN_PLACE = {"+", "-", "*", "/"}
 class Emitter:
     """Writes statements, and knows which arrays may be overwritten.
 
-    For a `device`, where operations are fused later on, none is, and functions of the scalar table stay whole.
+    For a `device`, where operations are fused later on, none is, and functions of the scalar table stay whole; there
+    `cutensor` may contract what cuBLAS needs copies for.
     """
 
-    def __init__(self, device: bool = False) -> None:
-        self.device = device
+    def __init__(self, device: bool = False, cutensor: bool = False) -> None:
+        self.device, self.cutensor = device, cutensor
         self.registers: list[Register] = []
         self.blocks: list[Block] = []
         self.helpers: dict[str, None] = {}

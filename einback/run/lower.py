@@ -36,19 +36,25 @@ __all__ = ["lower"]
 
 
 def lower(
-    plan: Plan, inputs: Sequence[Input], arrays: Mapping[str, DType], wanted: Sequence[DType], *, device: bool = False
+    plan: Plan,
+    inputs: Sequence[Input],
+    arrays: Mapping[str, DType],
+    wanted: Sequence[DType],
+    *,
+    device: bool = False,
+    cutensor: bool = False,
 ) -> Routine:
     """The routine of a plan, its parameters in the order of `inputs`; result k has the dtype `wanted[k]`.
 
-    For a `device`, operations stay apart, to be fused where they meet.
+    For a `device`, operations stay apart, to be fused where they meet; with `cutensor`, contractions that cuBLAS
+    needs copies for stay whole.
     """
-    return _Lowering(plan, arrays, device).routine(inputs, wanted)
+    return _Lowering(plan, arrays, Emitter(device, cutensor)).routine(inputs, wanted)
 
 
 class _Lowering:
-    def __init__(self, plan: Plan, arrays: Mapping[str, DType], device: bool) -> None:
-        self._plan, self._arrays = plan, arrays
-        self._emitter = Emitter(device)
+    def __init__(self, plan: Plan, arrays: Mapping[str, DType], emitter: Emitter) -> None:
+        self._plan, self._arrays, self._emitter = plan, arrays, emitter
         self._values: dict[Node, Value] = {}
         self._related = Related(self._emitter, plan, self._value)
         self._uses = Counter(plan.base[root] for root in plan.roots if root in plan.base)

@@ -14,7 +14,7 @@ __all__ = ["Namer", "defined_in", "function_named", "identifier", "refuse_define
 
 _DEFINED = re.compile(r"^(?:def |import )?(\w+)(?: =|\(|$)", re.MULTILINE)
 _IMPORTED = re.compile(r"^from \S+ import (.+)$", re.MULTILINE)
-_MODULES = ("cublas", "cupy", "numpy")
+_MODULES = ("cublas", "cupy", "cutensor", "numpy")
 RESERVED = frozenset(["np", "math", *dir(builtins), *keyword.kwlist, *keyword.softkwlist])
 
 

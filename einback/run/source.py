@@ -16,7 +16,7 @@ from einback.errors import CompileError
 from einback.ir.nodes import Einsum, Node
 from einback.plan.dtypes import DType
 from einback.rules.scalar import TABLE
-from einback.run.device_text import IN_ORDER, LIBRARIES, device_check, in_cupy
+from einback.run.device_text import IN_ORDER, device_check, in_cupy, libraries
 from einback.run.names import Namer, defined_in, identifier, refuse_defined
 from einback.run.numpy_dialect import expression, statement
 from einback.run.steps import Assign, Block, Call, Ref, Routine, Sliced, Statement, Transposed
@@ -107,7 +107,7 @@ def write(
     if routine.prepared:
         code = writer.prepared(code, prepare, ready=checked)
     docstring = f'"""{_escaped(writer.summary(title, structure, results))}"""'
-    library = LIBRARIES if device else "import numpy as np"
+    library = libraries(helpers) if device else "import numpy as np"
     refuse_defined(identifier(function), [*helpers, *([f"def {prepare}("] if routine.prepared else [])])
     source = "\n\n\n".join([f"{docstring}\n\n{''.join(imports)}{library}", *helpers, code]) + "\n"
     return Text(in_cupy(source) if device else source, tuple(writer.formulas))
@@ -146,7 +146,7 @@ class _Writer:
         helpers = [name for scalar in TABLE.values() for name in defined_in(scalar.helper)]
         helpers += [name for text in routine.helpers for name in defined_in(text)]
         defined = [name for text in routine.helpers for name in defined_in(text)]
-        modules = ["cublas", "cupy", "numpy"] if device else []
+        modules = ["cublas", "cupy", "cutensor", "numpy"] if device else []
         self._namer = Namer(
             [
                 *modules,

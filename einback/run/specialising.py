@@ -40,7 +40,8 @@ class Program:
     agree; result k takes the dtype of the array for `likes[k]` if that is floating, else that of the node
     `declared[k]`, before simplification; `structure` says how results are handed out; `forward` are nodes whose
     cost counts as the forward pass; `names`, `letters` and `describe` word the source, which opens with `title`;
-    `precision` is that in which a device multiplies 32-bit floats, and `graph` says that it replays a CUDA graph.
+    `precision` is that in which a device multiplies 32-bit floats; `graph` says that it replays a CUDA graph, and
+    `cutensor` that cuTENSOR contracts what cuBLAS needs copies for.
     """
 
     roots: tuple[Node, ...]
@@ -59,6 +60,7 @@ class Program:
     threads: int | None
     precision: str = "float32"
     graph: bool = False
+    cutensor: bool = False
 
 
 def result_dtypes_of(program: Program, sizes: Sizes, dtypes: Mapping[str, DType]) -> list[DType]:

@@ -117,3 +117,17 @@ def test_the_memory_of_a_step(cupy: Any) -> None:
     peak = made.pool.total_bytes() + results.total_bytes()
     assert 1 <= peak / step.plan(**arrays).peak_bytes < 1.1
     assert len(found) == 3
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_contractions_of_cutensor(cupy: Any, graph: bool) -> None:
+    pytest.importorskip("cupyx.cutensor", reason="cuTENSOR is not installed", exc_type=ImportError)
+    A, B = eb.tensors("A[i,a,j,b] B[b,k,a,l]")
+    whole = eb.einsum("iajb,bkal->ijkl", A, B)
+    outputs = [whole, *eb.grad(eb.sum(eb.sin(whole)), [A, B])]
+    arrays = {"A": RNG.normal(size=(8, 9, 10, 11)), "B": RNG.normal(size=(11, 12, 9, 13))}
+    wanted, step = eb.compile(outputs)(**arrays), eb.compile(outputs, graph=graph, cutensor=True)
+    assert "contracted(" in step.source(arrays, target="cupy", readable=False)
+    for _ in range(3):
+        for one, other in zip(step(**{key: cupy.asarray(one) for key, one in arrays.items()}), wanted, strict=True):
+            np.testing.assert_allclose(cupy.asnumpy(one), other, rtol=1e-10, atol=1e-9)

@@ -20,6 +20,7 @@ from tests.run.cuda_face import cuda_modules
 from tests.run.cuda_memory import MemoryPointer, alloc, default_pool, memory_of
 from tests.run.cuda_on_host import RawModule
 from tests.run.cuda_streams import Device, refuse_in_capture
+from tests.run.cuda_tensor import cutensor_module
 
 __all__ = ["Device", "cupy_stand_in"]
 
@@ -147,6 +148,7 @@ def cupy_stand_in(gemm_in_capture: bool = True) -> Iterator[Any]:
     modules["cupyx"].scipy = modules["cupyx.scipy"]
     modules["cupyx.scipy"].special = modules["cupyx.scipy.special"]
     modules["cupyx.scipy.special"].erf = here["erf"]
+    modules["cupyx"].cutensor = modules["cupyx.cutensor"] = cutensor_module()
     modules["cupy"] = _Module("cupy")
     modules |= cuda_modules(gemm_in_capture)
     modules["cupy"].cuda = modules["cupy.cuda"]

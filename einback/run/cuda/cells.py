@@ -161,6 +161,8 @@ def _cell_of(statement: Statement, arrays: Arrays) -> Cell | None:
             return None
         case Into("gathered", (operand, ids, Literal(tuple() as shared)), view):
             return _gathered(operand, ids, shared, accessed(view, arrays), arrays)
+        case Into("contracted"):
+            return None
         case Into("np.arange", (), view):
             out = accessed(view, arrays)
             return (

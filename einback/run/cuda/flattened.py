@@ -33,6 +33,10 @@ class DeviceFlattened(Flattened):
             case Call("gathered", (operand, ids, shared), ()):
                 self._statements.append(Into("gathered", (self._operand(operand), self._operand(ids), shared), out))
                 return True
+            case Call("contracted", (pattern, left, right), ()):
+                operands = tuple(map(self._operand, (left, right)))
+                self._statements.append(Into("contracted", (pattern, *operands), out))
+                return True
             case Call("np.arange", (Literal(),), ()):
                 self._statements.append(Into("np.arange", (), out))
                 return True

@@ -19,7 +19,7 @@ from einback.run.layout import Layout
 from einback.run.steps import Expr, Fill, Into, Kind, Launch, Ref, Statement, Transposed
 from einback.run.walking import refs
 
-__all__ = ["GEMM", "gemms"]
+__all__ = ["GEMM", "copied", "gemms"]
 
 _DATA = ("eee", "eef", "fff", "ddd", "FFF", "DDD")  # dtypes of operands and results that cuBLAS takes here
 _AS_IT_IS, _TRANSPOSED, _ADJOINT = 0, 1, 2  # what cuBLAS does with an operand
@@ -132,15 +132,15 @@ def _products(statement: Into, arrays: Arrays) -> list[Statement] | None:
     operands = [a, b]
     for k, (operand, layout) in enumerate(zip(operands, layouts[:2], strict=True)):
         if layout is None:
-            operands[k] = _copied(operand, arrays, made)
+            operands[k] = copied(operand, arrays, made)
     found = _calls(operands, statement.out, arrays)
     if found is None:
         for k in range(2):
             if not _is_readable(operands[k], k, arrays):
-                operands[k] = _copied(operands[k], arrays, made)
+                operands[k] = copied(operands[k], arrays, made)
         found = _calls(operands, statement.out, arrays)
     if found is None:
-        operands = [_copied(one, arrays, made) for one in operands]
+        operands = [copied(one, arrays, made) for one in operands]
         found = _calls(operands, statement.out, arrays)
     kind = kind_of(statement.out, arrays.kinds)
     if found is None and kind is not None:  # into an array of its own, and then where it belongs
@@ -151,7 +151,8 @@ def _products(statement: Into, arrays: Arrays) -> list[Statement] | None:
     return None if found is None else [*made, *found]
 
 
-def _copied(operand: Expr, arrays: Arrays, made: list[Statement]) -> Expr:
+def copied(operand: Expr, arrays: Arrays, made: list[Statement]) -> Expr:
+    """An array in C order with the entries of an operand; the statement that fills it is added to those `made`."""
     kind = kind_of(operand, arrays.kinds)
     assert kind is not None
     register = arrays.register(Kind(kind.shape, kind.dtype))

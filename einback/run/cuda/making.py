@@ -60,7 +60,8 @@ def device_made(program: Program, case: Case, plan: Plan, lying: Lying, *, repla
     arrays, and those into which inputs are copied, count as its workspace.
     """
     wanted = result_dtypes_of(program, case.sizes, case.dtypes)
-    lowered = lower(plan, program.inputs, case.dtypes, wanted, device=True)
+    cutensor = program.cutensor and program.memory_limit is None  # which takes memory that no plan knows of
+    lowered = lower(plan, program.inputs, case.dtypes, wanted, device=True, cutensor=cutensor)
     routine = device_routine(lowered, lying.layouts, lying.aligned, program.precision, static=replays)
     plan = replace(plan, space=routine.space, exact=not routine.allocates)
     if replays:

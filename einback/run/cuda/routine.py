@@ -12,7 +12,7 @@ from einback.run.cuda.cells import Access, Cell
 from einback.run.cuda.conjugating import conjugates, unread_conjugates
 from einback.run.cuda.flattened import DeviceFlattened
 from einback.run.cuda.fusing import Part, fused
-from einback.run.cuda.gemm import GEMM, gemms
+from einback.run.cuda.gemm import GEMM, copied, gemms
 from einback.run.cuda.groups import Group
 from einback.run.cuda.kernels import Kernel, Split, kernel_of, split_of
 from einback.run.cuda.overlaps import overlap_kernel
@@ -142,6 +142,8 @@ class _Device:
                     and not _is_dot(made, flat)
                 ):
                     return found
+                if function == "contracted":
+                    return self._contraction(made)
                 return self._unless_empty(made, out)
             case Run(Call("check_indices")) if self._static:
                 return []
@@ -149,6 +151,16 @@ class _Device:
                 return [Run(self._inlined(call))]
             case _:
                 return [statement]
+
+    def _contraction(self, statement: Into) -> list[Statement]:
+        """A contraction of arrays that run forwards, as cuTENSOR wants them; others are copied."""
+        copies: list[Statement] = []
+        pattern, *operands = statement.args
+        for k, operand in enumerate(operands):
+            layout = self._flat.layout(operand)
+            if layout is None or min(layout.strides, default=1) <= 0:
+                operands[k] = copied(operand, self._flat, copies)
+        return [*copies, replace(statement, args=(pattern, *operands))]
 
     def _unless_empty(self, statement: Statement, out: Expr) -> list[Statement]:
         kind = kind_of(out, self._flat.kinds)

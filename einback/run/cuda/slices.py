@@ -15,7 +15,7 @@ from typing import ClassVar
 from einback.run.cuda.making import Lying, unlimited
 from einback.run.cuda.routine import device_routine
 from einback.run.cuda.running import DeviceMade
-from einback.run.device_text import IN_ORDER, LIBRARIES, device_check, in_cupy
+from einback.run.device_text import IN_ORDER, device_check, in_cupy, libraries
 from einback.run.fitting import fitted
 from einback.run.layout import Layout
 from einback.run.limited import aimed
@@ -129,7 +129,7 @@ class DeviceWriter(DriverWriter):
         functions = [text for text in self._functions if not text.startswith("def workspace(")]
         signs = {"ctypes": "ctypes.CDLL", "math": "math.", "sys": "sys."}
         modules = [f"import {name}" for name, sign in signs.items() if any(sign in text for text in functions)]
-        top = [docstring, "", *modules, LIBRARIES]
+        top = [docstring, "", *modules, libraries(functions)]
         shared = [_WORKSPACE.format(space=space).strip("\n")] if space else []
         ready = ["\n".join(self._ready)] if self._ready else []
         parts = [*shared, *functions, *ready, OVER.strip("\n")]
