@@ -273,7 +273,7 @@ def test_precision_of_products(cupy: Any) -> None:
     np.testing.assert_allclose(cupy.asnumpy(found), wanted, rtol=1e-12)  # only 32-bit floats
     with pytest.raises(CompileError, match="'tf23' is no precision of matrix products\ndid you mean"):
         eb.compile(A @ B, precision="tf23")
-    with pytest.raises(CompileError, match="graph and precision are not supported for structured results"):
+    with pytest.raises(CompileError, match="graph, precision and cutensor are not supported for structured"):
         eb.compile(A @ B, structured=True, graph=True)
 
 
