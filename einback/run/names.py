@@ -6,14 +6,15 @@ import builtins
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from einback.errors import CompileError
 
-__all__ = ["Namer", "defined_in", "function_named", "identifier", "refuse_defined"]
+__all__ = ["Namer", "defined_in", "function_named", "identifier", "imports_of", "refuse_defined"]
 
 _DEFINED = re.compile(r"^(?:def |import )?(\w+)(?: =|\(|$)", re.MULTILINE)
 _IMPORTED = re.compile(r"^from \S+ import (.+)$", re.MULTILINE)
+_CALLED = {"ctypes": "ctypes.CDLL", "math": "math.", "sys": "sys."}
 _MODULES = ("cublas", "cupy", "cutensor", "numpy")
 RESERVED = frozenset(["np", "math", *dir(builtins), *keyword.kwlist, *keyword.softkwlist])
 
@@ -58,6 +59,11 @@ def defined_in(text: str) -> list[str]:
     """What the statements of a file define."""
     names: list[str] = _DEFINED.findall(text)
     return names + [name for line in _IMPORTED.findall(text) for name in line.split(", ")]
+
+
+def imports_of(texts: Sequence[str]) -> list[str]:
+    """The lines that import what the texts of a file call in Python's own library."""
+    return [f"import {module}" for module, sign in _CALLED.items() if any(sign in text for text in texts)]
 
 
 def refuse_defined(function: str, texts: Iterable[str]) -> None:

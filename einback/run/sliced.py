@@ -25,7 +25,7 @@ from typing import ClassVar
 from einback.ir.walk import inputs_of
 from einback.plan.dtypes import DType
 from einback.plan.phases import Loop, Made, Phase, Straight
-from einback.run.names import Namer, refuse_defined
+from einback.run.names import Namer, imports_of, refuse_defined
 from einback.run.over_slices import IMPORTS, LIMITS, OVER, OVER_IN_SHARES, OVER_IN_THREADS
 from einback.run.parts import Array, Part, Parts
 from einback.run.source import Structure, rendered
@@ -118,8 +118,13 @@ class DriverWriter:
     def _file(self, docstring: str, step: str) -> str:
         threaded = self._layout.threads > 1
         over = OVER if not threaded else OVER_IN_SHARES if self._layout.in_shares else OVER_IN_THREADS
-        modules = [f"import {one}" for one in ("math", "sys") if any(f"{one}." in text for text in self._functions)]
-        top = [docstring, "", *modules, *([IMPORTS.strip("\n")] if threaded else []), "import numpy as np"]
+        top = [
+            docstring,
+            "",
+            *imports_of(list(self._functions)),
+            *([IMPORTS.strip("\n")] if threaded else []),
+            "import numpy as np",
+        ]
         if threaded:
             top += [LIMITS.strip("\n"), f"THREADS = {self._layout.threads}", "pool = ThreadPoolExecutor(THREADS)"]
         ready = ["\n".join(["lock = Lock()", *self._ready])] if self._parts.planned else []

@@ -17,7 +17,7 @@ from einback.ir.nodes import Einsum, Node
 from einback.plan.dtypes import DType
 from einback.rules.scalar import TABLE
 from einback.run.device_text import IN_ORDER, device_check, in_cupy, libraries
-from einback.run.names import Namer, defined_in, identifier, refuse_defined
+from einback.run.names import Namer, defined_in, identifier, imports_of, refuse_defined
 from einback.run.numpy_dialect import expression, statement
 from einback.run.steps import Assign, Block, Call, Ref, Routine, Sliced, Statement, Transposed
 from einback.run.views import base_of, is_view
@@ -99,9 +99,7 @@ def write(
         helpers.append((_DEVICE_WORKSPACE if device else _WORKSPACE).strip("\n"))
     if device and checked and routine.parameters:
         helpers.append(IN_ORDER.strip("\n"))
-    signs = {"ctypes": "ctypes.CDLL", "math": "math.", "sys": "sys."}
-    used = [module for module, sign in signs.items() if any(sign in text for text in helpers)]
-    imports = [f"import {module}\n" for module in used]
+    imports = [f"{line}\n" for line in imports_of(helpers)]
     decorator = ['@np.errstate(all="ignore")\n'] if routine.may_warn else []
     code = "".join([*decorator, writer.signature(checked), "\n", textwrap.indent("\n".join(body), "    ")])
     if routine.prepared:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import einback as eb
-from tests.run.test_cuda_complex import FINITE, PARTS, ROWS, SPECIAL, row_program, scattered_and_windowed
+from tests.run.test_cuda_complex import FINITE, PARTS, ROWS, SPECIAL, row_arrays, row_program, scattered_and_windowed
 
 pytestmark = pytest.mark.gpu
 
@@ -25,13 +25,7 @@ def test_rows_of_the_scalar_table(cupy: Any, name: str, dtype: type) -> None:
     values = SPECIAL if name in PARTS else FINITE
     grid = np.array([complex(x, y) for x in values for y in values if name in PARTS or (x and y)])
     output, inputs = row_program(name)
-    arrays = {}
-    for k, tensor in enumerate(inputs):
-        given = np.roll(grid, 3 * k)
-        is_complex = tensor.node.is_complex
-        arrays[tensor.name] = (given if is_complex else given.real).astype(
-            dtype if is_complex else np.empty(0, dtype).real.dtype
-        )
+    arrays = row_arrays(inputs, grid, dtype)
     step = eb.compile(output)
     with np.errstate(all="ignore"):
         wanted = step(**arrays)

@@ -139,6 +139,15 @@ def row_program(name: str) -> tuple[Any, tuple[Any, ...]]:
             return getattr(eb, name)(a), (a,)
 
 
+def row_arrays(inputs: tuple[Any, ...], grid: np.ndarray, dtype: type) -> dict[str, np.ndarray]:
+    """Numbers of a grid for each tensor, shifted against each other; for a real one their real parts."""
+    arrays = {}
+    for k, tensor in enumerate(inputs):
+        given = np.roll(grid, 3 * k).astype(dtype)
+        arrays[tensor.name] = given if tensor.node.is_complex else given.real.copy()
+    return arrays
+
+
 @host
 @pytest.mark.parametrize("dtype", [np.complex128, np.complex64])
 @pytest.mark.parametrize("name", ROWS)
@@ -146,12 +155,7 @@ def test_rows_of_the_scalar_table(cupy: Any, name: str, dtype: type) -> None:
     values = SPECIAL if name in PARTS else FINITE
     grid = np.array([complex(x, y) for x in values for y in values])
     output, inputs = row_program(name)
-    arrays = {}
-    for k, tensor in enumerate(inputs):
-        given = np.roll(grid, k * 3)
-        arrays[tensor.name] = (given if tensor.node.is_complex else given.real).astype(
-            dtype if tensor.node.is_complex else np.empty(0, dtype).real.dtype
-        )
+    arrays = row_arrays(inputs, grid, dtype)
     step = eb.compile(output)
     with np.errstate(all="ignore"):
         wanted = step(**arrays)

@@ -21,7 +21,7 @@ from einback.run.layout import Layout
 from einback.run.limited import aimed
 from einback.run.lower import lower
 from einback.run.made import Case, Wording
-from einback.run.names import identifier, refuse_defined
+from einback.run.names import identifier, imports_of, refuse_defined
 from einback.run.over_slices import OVER
 from einback.run.parts import Array, Part, Parts, Work
 from einback.run.report import reported
@@ -127,9 +127,7 @@ class DeviceWriter(DriverWriter):
     def _file(self, docstring: str, step: str) -> str:
         space = max((part.space for parts in self._made for part in parts), default=0)
         functions = [text for text in self._functions if not text.startswith("def workspace(")]
-        signs = {"ctypes": "ctypes.CDLL", "math": "math.", "sys": "sys."}
-        modules = [f"import {name}" for name, sign in signs.items() if any(sign in text for text in functions)]
-        top = [docstring, "", *modules, libraries(functions)]
+        top = [docstring, "", *imports_of(functions), libraries(functions)]
         shared = [_WORKSPACE.format(space=space).strip("\n")] if space else []
         ready = ["\n".join(self._ready)] if self._ready else []
         parts = [*shared, *functions, *ready, OVER.strip("\n")]
